@@ -75,12 +75,10 @@ def servers_path(document: Document, *, is_json: bool) -> KeyPath | None:
     if "inputs" in root:
         return ("servers",)
     own = set(ServerSettings.model_fields)
-    entries = cast("dict[str, object]", servers).values()
-    return (
-        ("servers",)
-        if any(isinstance(entry, dict) and set(cast("dict[str, object]", entry)) - own for entry in entries)
-        else None
-    )
+    for entry in cast("dict[str, object]", servers).values():
+        if isinstance(entry, dict) and set(cast("dict[str, object]", entry)) - own:
+            return ("servers",)
+    return None
 
 
 def translate(document: Document, path: KeyPath, file: Path, to: Mistakes) -> Translated:
@@ -151,6 +149,8 @@ class _Translation:
         if "transport" not in made and isinstance(url := made.get("url"), str) and url.rstrip("/").endswith("/sse"):
             made["transport"] = "sse"
             self._notes.append(f"server `{name}` is taken for the old HTTP+SSE transport, by the end of its URL")
+        if "command" in made and "cwd" not in made and self._workspace != self._file.parent:
+            made["cwd"] = escaped(str(self._workspace))
         self._note_left_out(f"server `{name}`", left_out)
         return made
 

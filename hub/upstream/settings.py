@@ -20,6 +20,7 @@ class ServerSettings(BaseModel):
     args: tuple[str, ...] = Field((), description="Arguments of `command`.")
     env: dict[str, str] = Field(
         default_factory=dict,
+        repr=False,
         description="Environment of `command`, besides HOME, LANG, LOGNAME, PATH, SHELL, TERM, TMPDIR and USER.",
     )
     cwd: str | None = Field(None, description="Folder in which `command` runs; relative to the configuration file.")
@@ -27,7 +28,9 @@ class ServerSettings(BaseModel):
     transport: TransportKind | None = Field(
         None, description="`stdio` with `command`; `http` (Streamable HTTP, the default) or `sse` (old) with `url`."
     )
-    headers: dict[str, str] = Field(default_factory=dict, description="Headers sent with each request to `url`.")
+    headers: dict[str, str] = Field(
+        default_factory=dict, repr=False, description="Headers sent with each request to `url`."
+    )
     era: Era | None = Field(None, description="Pins the protocol era; without it the hub finds out and remembers.")
     timeout_s: Seconds = Field(300, description="Seconds a call may take without an answer or progress.")
     start_timeout_s: Seconds = Field(30, description="Seconds from start to the end of the negotiation.")
