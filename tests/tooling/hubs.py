@@ -1,0 +1,62 @@
+"""The hub as a program, with its own folders, configuration and port."""
+
+import os
+import sys
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.tooling.ports import LOOPBACK, free_port
+from tests.tooling.programs import Program, open_program
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningHub:
+    """A hub that is ready."""
+
+    address: str
+    """`http://127.0.0.1:PORT`"""
+    program: Program
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        """The MCP endpoint."""
+        return f"{self.address}/mcp"
+
+
+def hub_environment(home: Path) -> dict[str, str]:
+    """The tests' own environment, with every folder of the user in `home`."""
+    environment = dict(os.environ)
+    environment.pop("HUB_TOKEN", None)
+    environment.update(
+        HOME=str(home),
+        XDG_CONFIG_HOME=str(home / "config"),
+        XDG_STATE_HOME=str(home / "state"),
+        XDG_CACHE_HOME=str(home / "cache"),
+    )
+    return environment
+
+
+@contextmanager
+def open_hub(
+    folder: Path, configuration: str, *, deadline_s: float = 60, environment: Mapping[str, str] | None = None
+) -> Generator[RunningHub]:
+    """Run `hub serve` on a free port until the block ends; yields when all its servers are ready.
+
+    Args:
+        folder: where `hub.yaml`, the log and the home of the hub are kept.
+        configuration: the text of `hub.yaml`.
+        environment: variables besides those of the tests.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "hub.yaml"
+    file.write_text(configuration)
+    port = free_port()
+    command = [sys.executable, "-m", "hub.cli.main", "serve", "-c", file, "--port", str(port)]
+    env = {**hub_environment(folder / "home"), **(environment or {})}
+    with open_program(command, folder / "hub.log", env=env, cwd=folder) as program:
+        address = f"http://{LOOPBACK}:{port}"
+        program.wait_for_answer(f"{address}/readyz", deadline_s=deadline_s)
+        yield RunningHub(address=address, program=program, folder=folder)
