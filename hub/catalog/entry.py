@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from hub.catalog.provider import Json, Provider
+from hub.catalog.provider import Json, Provider, RawRelay
 from hub.catalog.schema import ArgumentSchema, has_header_parameters
 
 
@@ -25,6 +25,11 @@ class ToolEntry(Entry):
     """A tool with its compiled schema."""
 
     schema: ArgumentSchema = field(compare=False)
+
+    @cached_property
+    def raw_relay(self) -> RawRelay | None:
+        """The provider, if it can answer raw."""
+        return self.provider if isinstance(self.provider, RawRelay) else None
 
     @cached_property
     def has_header_parameters(self) -> bool:

@@ -1,0 +1,1 @@
+"""The MCP server side: one endpoint, both protocol eras."""

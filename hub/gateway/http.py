@@ -1,0 +1,187 @@
+"""The HTTP face of the hub: one ASGI application over both lanes, `/healthz` and `/readyz`."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import anyio
+from pydantic_core import to_json
+
+from hub.catalog.catalog import Catalog
+from hub.catalog.provider import Json, RawReply
+from hub.gateway.doorkeeper import Doorkeeper
+from hub.gateway.lane import ShortLane
+from hub.gateway.readiness import readiness
+from hub.gateway.settings import GatewaySettings
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+log = logging.getLogger(__name__)
+
+_JSON = b"application/json"
+_BODY_S = 60.0
+
+
+class _ClientGoneError(Exception):
+    pass
+
+
+class HttpGateway:
+    """Checks who may come in, reads the body within its bounds and picks the lane."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        settings: GatewaySettings,
+        doorkeeper: Doorkeeper,
+        lane: ShortLane | None,
+        long_road: Callable[[], Awaitable[AsgiApp]],
+    ) -> None:
+        """Args:
+        lane: None where every call takes the SDK's road.
+        long_road: gives the SDK's application, loading it at the first need.
+        """
+        self._catalog = catalog
+        self._settings = settings
+        self._doorkeeper = doorkeeper
+        self._lane = lane
+        self._long_road = long_road
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        # httptools leaves blanks around header values; RFC 9110 section 5.5 has them taken off
+        headers: list[tuple[bytes, bytes]] = [(key, value.strip()) for key, value in scope["headers"]]
+        scope["headers"] = headers
+        path = scope["path"]
+        if path == "/healthz":
+            await _reply(send, 200, {"status": "ok"})
+            return
+        refusal = self._doorkeeper.refusal(headers)
+        if refusal is not None:
+            await _refuse(send, refusal.status, refusal.message, refusal.headers)
+        elif path == "/readyz":
+            is_ready, body = readiness(self._catalog)
+            await _reply(send, 200 if is_ready else 503, body)
+        elif path == self._settings.path:
+            await self._endpoint(scope, headers, receive, send)
+        else:
+            await _refuse(send, 404, f"there is nothing here; the MCP endpoint is {self._settings.path}")
+
+    async def _endpoint(self, scope: Scope, headers: list[tuple[bytes, bytes]], receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            await (await self._long_road())(scope, receive, send)
+            return
+        try:
+            body = await self._read_body(headers, receive)
+        except _ClientGoneError:
+            return
+        except TimeoutError:
+            await _refuse(send, 408, "the request's body did not arrive in time")
+            return
+        if body is None:
+            limit = self._settings.max_body_bytes
+            await _refuse(send, 413, f"the request is over {limit} bytes (gateway.max_body_bytes)")
+            return
+        if self._lane is not None and await self._took_short_lane(self._lane, headers, body, receive, send):
+            return
+        await (await self._long_road())(scope, _replay(body, receive), send)
+
+    async def _read_body(self, headers: list[tuple[bytes, bytes]], receive: Receive) -> bytes | None:
+        """The whole body, or None where it is over the limit."""
+        limit = self._settings.max_body_bytes
+        for key, value in headers:
+            if key == b"content-length" and value.isdigit() and int(value) > limit:
+                return None
+        message = await self._first_part(receive)
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body"):
+            return body if len(body) <= limit else None
+        parts, size = [body], len(body)
+        with anyio.fail_after(_BODY_S):
+            while message.get("more_body"):
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise _ClientGoneError
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                if size > limit:
+                    return None
+        return b"".join(parts)
+
+    async def _first_part(self, receive: Receive) -> Message:
+        async with asyncio.timeout(_BODY_S):
+            message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _ClientGoneError
+        return message
+
+    async def _took_short_lane(
+        self, lane: ShortLane, headers: list[tuple[bytes, bytes]], body: bytes, receive: Receive, send: Send
+    ) -> bool:
+        # One plain task instead of a task group: it ends with this request, and a group costs a tenth of the call.
+        this = asyncio.current_task()
+        watch = asyncio.get_running_loop().create_task(_cancel_when_gone(receive, this))
+        try:
+            reply = await lane.answer(headers, body)
+            if reply is not None:
+                await _send_reply(send, reply)
+        except asyncio.CancelledError:
+            if this is not None and watch.done() and not watch.cancelled() and this.uncancel() == 0:
+                return True  # the client went away; its call was cancelled on the way out
+            raise
+        finally:
+            watch.cancel()
+        return reply is not None
+
+
+async def _cancel_when_gone(receive: Receive, task: "asyncio.Task[Any] | None") -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    if task is not None:
+        task.cancel()
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives the body read so far, then whatever comes."""
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return again
+
+
+async def _send_reply(send: Send, reply: RawReply) -> None:
+    headers = [(b"content-type", reply.content_type)]
+    body = reply.body
+    if isinstance(body, bytes):
+        headers.append((b"content-length", b"%d" % len(body)))
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        return
+    try:
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        async for chunk in body:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        await body.aclose()
+
+
+async def _reply(send: Send, status: int, body: Json, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+    data = to_json(body)
+    base = [(b"content-type", _JSON), (b"content-length", b"%d" % len(data))]
+    await send({"type": "http.response.start", "status": status, "headers": [*base, *headers]})
+    await send({"type": "http.response.body", "body": data})
+
+
+async def _refuse(send: Send, status: int, message: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+    error: Json = {"code": -32600, "message": message}
+    await _reply(send, status, {"jsonrpc": "2.0", "id": None, "error": error}, headers)

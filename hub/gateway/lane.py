@@ -1,0 +1,203 @@
+"""The short lane: a modern `tools/call` that a provider answers raw, without the SDK.
+
+It takes a request only when everything about it is as the specification wants it; all else goes the SDK's road,
+which knows the right error for each case. Both lanes run the same list of policies.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from pydantic_core import from_json, to_json
+
+from hub.catalog.catalog import TASKS_EXTENSION, Catalog
+from hub.catalog.entry import ToolEntry
+from hub.catalog.policy import ToolCall
+from hub.catalog.provider import Era, Json, RawRelay, RawReply
+from hub.errors import HubError, UnsupportedError
+from hub.gateway.wire import (
+    CLIENT_CAPABILITIES_KEY,
+    CLIENT_INFO_KEY,
+    LOG_LEVEL_KEY,
+    MODERN_VERSION,
+    PROTOCOL_VERSION_KEY,
+    SERVER_INFO_KEY,
+    failed_call,
+    is_protocol_error,
+    rpc_error,
+)
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+_VERSION = MODERN_VERSION.encode()
+_ROUTING = frozenset({b"mcp-protocol-version", b"mcp-method", b"mcp-name", b"content-type", b"accept"})
+_JSON = b"application/json"
+_EVENTS = b"text/event-stream"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneCaller:
+    """A modern client seen through the request's own `_meta`; it can't be turned to, the raw answer reaches it."""
+
+    identity: str
+    meta: Json
+    era: Era = "modern"
+    live: bool = False
+
+    @property
+    def client_info(self) -> Json | None:
+        info = self.meta.get(CLIENT_INFO_KEY)
+        return cast("Json", info) if isinstance(info, dict) else None
+
+    @property
+    def capabilities(self) -> Json:
+        return cast("Json", self.meta[CLIENT_CAPABILITIES_KEY])
+
+    @property
+    def wants_progress(self) -> bool:
+        return "progressToken" in self.meta
+
+    @property
+    def log_level(self) -> str | None:
+        level = self.meta.get(LOG_LEVEL_KEY)
+        return level if isinstance(level, str) else None
+
+    async def progress(self, params: Json) -> None:
+        """Nothing to do: progress is part of the raw answer."""
+
+    async def log(self, params: Json) -> None:
+        """Nothing to do: log messages are part of the raw answer."""
+
+    async def ask(self, method: str, params: Json) -> Json:
+        raise UnsupportedError(f"{method} can't be asked in the middle of a modern call")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Admitted:
+    request: Json
+    entry: ToolEntry
+    provider: RawRelay
+    caller: LaneCaller
+
+
+class ShortLane:
+    """Decides which requests may take it, and answers them."""
+
+    def __init__(self, catalog: Catalog, *, identity: str, server_info: Json) -> None:
+        self._catalog = catalog
+        self._identity = identity
+        self._server_info = server_info
+
+    async def answer(self, headers: Headers, body: bytes) -> RawReply | None:
+        """Answer a POST, or None: it has to go the SDK's road."""
+        admitted = self._admit(headers, body)
+        if admitted is None:
+            return None
+        request, entry = admitted.request, admitted.entry
+        params = cast("Json", request["params"])
+        call = ToolCall(entry=entry, params=params, caller=admitted.caller)
+        try:
+            for policy in self._catalog.policies:
+                call = await policy.before(call)
+            own = {**request, "params": {**call.params, "name": entry.own_name}}
+            return await admitted.provider.relay(own, admitted.caller)
+        except HubError as error:
+            return self._failed(request, error)
+
+    def _admit(self, headers: Headers, body: bytes) -> _Admitted | None:
+        name = _routed_name(headers)
+        if name is None or any(policy.reads_answers for policy in self._catalog.policies):
+            return None
+        entry = self._catalog.index.get("tools", name)
+        if not isinstance(entry, ToolEntry) or entry.raw_relay is None or entry.has_header_parameters:
+            return None
+        section = self._catalog.index.sections.get(entry.provider.name)
+        if section is None or section.renamed:
+            return None
+        try:
+            request: object = from_json(body)
+        except ValueError:
+            return None
+        meta = _meta_of_call(request, name)
+        if meta is None:
+            return None
+        caller = LaneCaller(identity=self._identity, meta=meta)
+        extensions = caller.capabilities.get("extensions")
+        if isinstance(extensions, dict) and TASKS_EXTENSION in extensions:
+            return None  # the answer may be a task, whose owner must be remembered
+        request = cast("Json", request)
+        if not entry.raw_relay.can_relay(request):
+            return None
+        return _Admitted(request=request, entry=entry, provider=entry.raw_relay, caller=caller)
+
+    def _failed(self, request: Json, error: HubError) -> RawReply:
+        reply: Json = {"jsonrpc": "2.0", "id": request["id"]}
+        if is_protocol_error("tools/call", error):
+            reply["error"] = rpc_error("tools/call", error, "modern")
+        else:
+            body = failed_call(error)
+            meta = {**body["_meta"], SERVER_INFO_KEY: self._server_info}
+            reply["result"] = {"resultType": "complete", **body, "_meta": meta}
+        return RawReply(status=200, content_type=_JSON, body=to_json(reply))
+
+
+def _routed_name(headers: Headers) -> str | None:
+    """The tool's name, if the headers are those of a plain modern `tools/call`, each there once.
+
+    Source: MCP 2026-07-28, basic/transports (standard request headers).
+    """
+    found: dict[bytes, bytes] = {}
+    for key, value in headers:
+        if key in _ROUTING:
+            if key in found:
+                return None
+            found[key] = value.strip()
+        elif key.startswith(b"mcp-param-"):
+            return None
+    if found.get(b"mcp-protocol-version") != _VERSION or found.get(b"mcp-method") != b"tools/call":
+        return None
+    accept = found.get(b"accept", b"")
+    if not found.get(b"content-type", b"").startswith(_JSON) or _JSON not in accept or _EVENTS not in accept:
+        return None
+    name = found.get(b"mcp-name", b"")
+    if not name or name.startswith(b"=?"):
+        return None
+    try:
+        return name.decode("ascii")
+    except UnicodeDecodeError:
+        return None
+
+
+def _meta_of_call(request: object, name: str) -> Json | None:
+    """The `_meta` of a JSON-RPC request that is a well-formed modern `tools/call` of this tool, else None."""
+    message = _object(request)
+    params = _object(message.get("params"))
+    meta = _object(params.get("_meta"))
+    request_id = message.get("id")
+    is_call = (
+        message.get("jsonrpc") == "2.0"
+        and isinstance(request_id, str | int)
+        and not isinstance(request_id, bool)
+        and message.get("method") == "tools/call"
+        and params.get("name") == name
+        and isinstance(params.get("arguments", {}), dict)
+        and isinstance(meta.get(CLIENT_CAPABILITIES_KEY), dict)
+        and meta.get(PROTOCOL_VERSION_KEY) == MODERN_VERSION
+    )
+    return meta if is_call and _is_typed(meta) else None
+
+
+def _object(value: object) -> Json:
+    return cast("Json", value) if isinstance(value, dict) else {}
+
+
+def _is_typed(meta: Json) -> bool:
+    token = meta.get("progressToken", "")
+    level = meta.get(LOG_LEVEL_KEY, "info")
+    info = meta.get(CLIENT_INFO_KEY, {"name": "", "version": ""})
+    return (
+        isinstance(token, str | int)
+        and not isinstance(token, bool)
+        and isinstance(level, str)
+        and isinstance(info, dict)
+    )

@@ -1,0 +1,79 @@
+"""Listens with uvicorn on a socket that was bound before, and stops when told."""
+
+import contextlib
+import socket
+from collections.abc import Callable, Generator
+
+import anyio
+import uvicorn
+
+from hub.errors import ConfigError
+from hub.gateway.http import AsgiApp
+
+_GRACE_S = 3
+_BACKLOG = 2048
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the program that it runs in."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        ConfigError: the address can't be had; says why and what to do.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        sock.listen(_BACKLOG)
+    except OSError as error:
+        sock.close()
+        reason = error.strerror or "it can't be bound"
+        raise ConfigError(
+            f"can't listen on {host}:{port}: {reason}; choose another with --port, or `gateway.port` (0 takes a free one)"
+        ) from error
+    sock.setblocking(False)
+    return sock
+
+
+async def listen(app: AsgiApp, sock: socket.socket, *, stop: anyio.Event, on_listening: Callable[[], None]) -> None:
+    """Serve until `stop` is set; open requests then get a few seconds to end."""
+    config = uvicorn.Config(
+        app,  # pyright: ignore[reportArgumentType]  # uvicorn's own ASGI types are closed TypedDicts
+        loop="none",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=_GRACE_S,
+        h11_max_incomplete_event_size=None,
+    )
+    server = _Server(config)
+
+    async def wait_for_stop() -> None:
+        await stop.wait()
+        server.should_exit = True
+
+    async def tell() -> None:
+        while not server.started:
+            await anyio.sleep(0.005)
+        on_listening()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(wait_for_stop)
+        group.start_soon(tell)
+        await server.serve(sockets=[sock])
+        group.cancel_scope.cancel()
