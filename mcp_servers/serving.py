@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
 from typing import TextIO
 
 import anyio
@@ -25,6 +26,14 @@ def add_serving_arguments(parser: argparse.ArgumentParser) -> None:
         "--http", metavar="PORT", type=int, help="serve Streamable HTTP on this port (0: a free one) instead of stdio"
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on with --http (default: %(default)s)")
+
+
+def distribution_version() -> str:
+    """The version that servers tell; `0` when run from a source tree that is not installed."""
+    try:
+        return version("interop-hub")
+    except PackageNotFoundError:
+        return "0"
 
 
 async def serve(server: Server, *, http_port: int | None, host: str) -> None:

@@ -1,7 +1,5 @@
 """The notes server: which handler answers which method."""
 
-from importlib.metadata import PackageNotFoundError, version
-
 from mcp.server.caching import CacheHint
 from mcp.server.lowlevel import Server
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
@@ -11,6 +9,7 @@ from mcp_servers.notes.prompts import NotePrompts
 from mcp_servers.notes.resources import NoteResources
 from mcp_servers.notes.store import NoteStore
 from mcp_servers.notes.tools import NoteTools
+from mcp_servers.serving import distribution_version
 
 _STATIC = CacheHint(ttl_ms=3_600_000, scope="public")
 
@@ -25,7 +24,7 @@ def build_server(store: NoteStore) -> Server:
     server = ChangingServer(
         "notes",
         title="Notes",
-        version=_version(),
+        version=distribution_version(),
         instructions="Notes of one person: write them, tag them, find them again. Deleting asks first.",
         cache_hints={"tools/list": _STATIC, "prompts/list": _STATIC, "resources/templates/list": _STATIC},
         get_tool_input_schema=toolset.input_schema,
@@ -44,10 +43,3 @@ def build_server(store: NoteStore) -> Server:
     server.middleware.append(RequestStateBoundary(RequestStateSecurity.ephemeral(), default_audience="notes"))
     server.middleware.append(changes.track)
     return server
-
-
-def _version() -> str:
-    try:
-        return version("interop-hub")
-    except PackageNotFoundError:
-        return "0"
