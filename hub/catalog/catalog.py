@@ -73,6 +73,14 @@ class Catalog:
             for kind in KINDS:
                 self._rebuild(kind)
 
+    def arrange(self, names: Sequence[str]) -> None:
+        """List the sections in this order from now on; others come behind."""
+        ordered = {name: self.index.sections[name] for name in names if name in self.index.sections}
+        if list({**ordered, **self.index.sections}) != list(self.index.sections):
+            self.index.sections = {**ordered, **self.index.sections}
+            for kind in KINDS:
+                self._rebuild(kind)
+
     async def settled(self, patience_s: float) -> None:
         """Wait until each provider was listed once or is down, at most `patience_s` seconds."""
         with anyio.move_on_after(patience_s):

@@ -1,0 +1,120 @@
+"""The servers of one configuration behind one catalogue: everything that is opened here is closed here."""
+
+import logging
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version as distribution_version
+from typing import cast
+
+import anyio
+import anyio.abc
+from pydantic_core import from_json
+
+from hub.catalog.catalog import Catalog, open_catalog
+from hub.catalog.policy import ArgumentCheck
+from hub.catalog.provider import Era, Json
+from hub.catalog.section import Section
+from hub.config import Places, base_env
+from hub.errors import UpstreamDownError
+from hub.upstream import Links, ServerSettings, open_links, open_upstream
+
+log = logging.getLogger(__name__)
+
+NAME = "interop-hub"
+VERSION = distribution_version("interop-hub")
+
+
+@dataclass(slots=True)
+class _Server:
+    settings: ServerSettings
+    stop: anyio.Event = field(default_factory=anyio.Event)
+    ended: anyio.Event = field(default_factory=anyio.Event)
+
+
+class Hub:
+    """The servers of one configuration behind one catalogue; opened by `open_hub`."""
+
+    def __init__(self, *, catalog: Catalog, links: Links, places: Places, group: anyio.abc.TaskGroup) -> None:
+        self.catalog = catalog
+        self._links = links
+        self._places = places
+        self._group = group
+        self._servers: dict[str, _Server] = {}
+        self._eras = places.read_eras()
+
+    async def apply(self, wanted: Mapping[str, ServerSettings]) -> None:
+        """Make these the hub's servers: those that did not change keep their connections and calls."""
+        for name in [name for name, server in self._servers.items() if wanted.get(name) != server.settings]:
+            server = self._servers.pop(name)
+            self.catalog.remove(name)
+            server.stop.set()
+            if name in wanted:
+                await server.ended.wait()
+        for name, settings in wanted.items():
+            if name not in self._servers:
+                server = self._servers[name] = _Server(settings)
+                await self._group.start(self._run, name, server)
+        self.catalog.arrange(list(wanted))
+
+    async def _run(self, name: str, server: _Server, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+        settings = server.settings
+        try:
+            async with open_upstream(
+                name,
+                settings,
+                links=self._links,
+                log_path=self._places.log_of(name),
+                remembered_era=self._eras.get(name),
+                on_era=lambda era: self._remember(name, era),
+            ) as provider:
+                self.catalog.add(
+                    Section(
+                        provider=provider,
+                        prefix="" if settings.transparent else name if settings.prefix is None else settings.prefix,
+                        transparent=settings.transparent,
+                        allowed=settings.tools,
+                        hidden=settings.hide,
+                    )
+                )
+                task_status.started()
+                await server.stop.wait()
+        finally:
+            server.ended.set()
+
+    async def fetch_json(self, url: str, headers: Mapping[str, str]) -> Json:
+        """GET a JSON object over the hub's own connections.
+
+        Raises:
+            UpstreamDownError: no answer, or no JSON object.
+        """
+        import aiohttp
+
+        try:
+            async with self._links.http.get(url, headers=headers) as response:
+                body: object = from_json(await response.read())
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise UpstreamDownError("the running hub does not answer; look at it, or stop it and try again") from error
+        return cast("Json", body) if isinstance(body, dict) else {}
+
+    def _remember(self, name: str, era: Era) -> None:
+        if self._eras.get(name) != era:
+            self._eras[name] = era
+            self._places.write_eras(self._eras)
+
+
+@asynccontextmanager
+async def open_hub(places: Places) -> AsyncGenerator[Hub, None]:
+    """A hub without servers; `Hub.apply` gives it some. On exit every server is ended."""
+    places.make()
+    async with (
+        open_links(base_env=base_env(), seal_key=places.seal_key(), version=VERSION) as links,
+        open_catalog([ArgumentCheck()]) as catalog,
+        anyio.create_task_group() as group,
+    ):
+        hub = Hub(catalog=catalog, links=links, places=places, group=group)
+        try:
+            yield hub
+        finally:
+            with anyio.CancelScope(shield=True):
+                await hub.apply({})
