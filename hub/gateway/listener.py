@@ -15,11 +15,19 @@ _BACKLOG = 2048
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to the program that it runs in."""
+    """Leaves signals to the program that it runs in, and tells when it listens."""
+
+    def __init__(self, config: uvicorn.Config, on_listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_listening = on_listening
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_listening()
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -38,7 +46,8 @@ def bind(host: str, port: int) -> socket.socket:
         sock.close()
         reason = error.strerror or "it can't be bound"
         raise ConfigError(
-            f"can't listen on {host}:{port}: {reason}; choose another with --port, or `gateway.port` (0 takes a free one)"
+            f"can't listen on {host}:{port}: {reason}; "
+            "choose another port with --port or `gateway.port` (0 takes a free one)"
         ) from error
     sock.setblocking(False)
     return sock
@@ -61,19 +70,13 @@ async def listen(app: AsgiApp, sock: socket.socket, *, stop: anyio.Event, on_lis
         timeout_graceful_shutdown=_GRACE_S,
         h11_max_incomplete_event_size=None,
     )
-    server = _Server(config)
+    server = _Server(config, on_listening)
 
     async def wait_for_stop() -> None:
         await stop.wait()
         server.should_exit = True
 
-    async def tell() -> None:
-        while not server.started:
-            await anyio.sleep(0.005)
-        on_listening()
-
     async with anyio.create_task_group() as group:
         group.start_soon(wait_for_stop)
-        group.start_soon(tell)
         await server.serve(sockets=[sock])
         group.cancel_scope.cancel()

@@ -1,4 +1,6 @@
-"""The SDK's road: sessions, both eras, streams. Loaded in a thread at the first need, or when the hub has been quiet."""
+"""The SDK's road: sessions, both eras, streams. Loaded in a thread, at the first need or shortly after the start."""
+
+import importlib
 
 import anyio
 import anyio.to_thread
@@ -63,5 +65,5 @@ class LongRoad:
 
 def load_sdk() -> None:
     """Import what the long road needs: about a second on a small machine."""
-    import hub.gateway.server
-    import mcp.server.streamable_http_manager  # noqa: F401  # loaded here, used in `run`
+    for module in ("mcp.server.streamable_http_manager", "hub.gateway.server", "hub.gateway.event_log"):
+        importlib.import_module(module)

@@ -1,0 +1,54 @@
+# Two commands do all set-up on a fresh machine: `make demo` and `make test`.
+SHELL := /bin/bash
+export UV_SYSTEM_CERTS := 1
+export UV_PYTHON_DOWNLOADS := never
+export UV_COMPILE_BYTECODE := 1
+
+UV_VERSION := 0.13.9
+UV := $(shell command -v uv 2>/dev/null || echo $(CURDIR)/.uv/bin/uv)
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help setup demo test test-all check format bench schema clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
+
+setup: $(BIN)/.synced ## Make the environment (.venv) from the lock file
+
+$(CURDIR)/.uv/bin/uv:
+	$(PYTHON) -m venv .uv
+	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(BIN)/.synced: pyproject.toml uv.lock | $(UV)
+	$(UV) sync --frozen
+	@touch $@
+
+demo: setup ## Start the quickstart, take a tour and serve (ONCE=1: end after the tour)
+	UV=$(UV) ONCE=$(ONCE) $(BIN)/python -m examples.quickstart.tour
+
+test: setup ## Run all tests in their short form
+	UV=$(UV) $(BIN)/pytest
+
+test-all: setup ## Run the full numbers and write docs/measured.md
+	UV=$(UV) $(BIN)/pytest --full
+	UV=$(UV) $(BIN)/python -m bench --measured
+
+check: setup ## Format, lint, types, import lines
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+
+format: setup ## Format the code and mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup ## Measure the gateway beside a bare relay (needs cargo or rustc)
+	UV=$(UV) $(BIN)/python -m bench
+
+schema: setup ## Write docs/hub.schema.json
+	$(BIN)/hub schema > docs/hub.schema.json
+
+clean: ## Remove what the other commands made
+	rm -rf .venv .uv .cache build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache bench/bin bench/logs
