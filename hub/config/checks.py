@@ -164,7 +164,7 @@ def check_together(servers: Mapping[str, ServerSettings], document: Document, to
         if prefix == RESERVED_PREFIX:
             wrong = f"found the prefix `{RESERVED_PREFIX}`; expected another: the hub's own tools have it; set `prefix`"
             to.add(document, where, wrong)
-        elif prefix in owners:
+        elif prefix and prefix in owners:
             other = _place(owners[prefix], document)
             wrong = f"found the prefix `{prefix}`, which {other} has too; expected one owner; set another `prefix`"
             to.add(document, where, wrong)

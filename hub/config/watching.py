@@ -18,20 +18,18 @@ _SETTLE_S = 0.05
 
 
 async def watch_config(
-    path: Path, since: LoadedConfig | None = None, *, poll_s: float = _POLL_S
+    since: LoadedConfig, *, poll_s: float = _POLL_S
 ) -> AsyncGenerator[LoadedConfig | ConfigError, None]:
     """Read the file again each time it changed or the process got SIGHUP.
 
     Args:
-        since: what was loaded before, so that a change after it is not missed; without it, changes from now on.
+        since: what was loaded before; a change after it is not missed.
         poll_s: seconds between two looks at the file and at the environment files it names.
 
     Yields:
         The new configuration; or what is wrong with it, and the old one goes on.
     """
-    path = _absolute(path)
-    files = (path,) if since is None else tuple(Path(name) for name, *_ in since.stamp)
-    seen = stamp_of(files) if since is None else since.stamp
+    files, seen = tuple(Path(name) for name, *_ in since.stamp), since.stamp
     with _hangups() as hangup:
         while True:
             with anyio.move_on_after(poll_s):
@@ -41,16 +39,12 @@ async def watch_config(
             hangup.clear()
             seen = await _settled(files)
             try:
-                loaded = await anyio.to_thread.run_sync(load_config, path)
+                loaded = await anyio.to_thread.run_sync(load_config, since.path)
             except ConfigError as error:
                 yield error
             else:
                 files, seen = tuple(Path(name) for name, *_ in loaded.stamp), loaded.stamp
                 yield loaded
-
-
-def _absolute(path: Path) -> Path:
-    return path.absolute()
 
 
 async def _settled(files: tuple[Path, ...]) -> FileStamp:
