@@ -1,0 +1,120 @@
+"""The pairings of the matrix, what each runs on, and what one can't do by the specification."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+ClientName = Literal["sdk 1.30 client", "legacy client", "modern client"]
+ServerName = Literal["sdk1-stdio", "sdk1-http", "sdk1-sse", "sdk2-stdio", "sdk2-http"]
+
+CLIENTS: dict[ClientName, str] = {
+    "sdk 1.30 client": "SDK 1.30, 2025-11-25",
+    "legacy client": "SDK 2.3, 2025-11-25",
+    "modern client": "SDK 2.3, 2026-07-28",
+}
+SERVERS: dict[ServerName, str] = {
+    "sdk1-stdio": "SDK 1.30, stdio",
+    "sdk1-http": "SDK 1.30, Streamable HTTP",
+    "sdk1-sse": "SDK 1.30, HTTP+SSE",
+    "sdk2-stdio": "SDK 2.3, stdio",
+    "sdk2-http": "SDK 2.3, Streamable HTTP",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """Something that a pairing can't do, or does in another way, because the specification has it so."""
+
+    what: str
+    clients: str
+    servers: str
+    instead: str
+    clause: str
+    features: tuple[str, ...] = ()
+    """Features of the matrix that are left out for it; none are."""
+
+
+LIMITS = [
+    Limit(
+        what="`ping`",
+        clients="modern",
+        servers="any",
+        instead="nothing; the hub watches its servers by itself (`/readyz`)",
+        clause="2026-07-28, changelog: `ping` is removed (SEP-2575); unknown methods get 404 and -32601",
+    ),
+    Limit(
+        what="`logging/setLevel` for a whole session",
+        clients="modern",
+        servers="any",
+        instead="each request names its level in `_meta`; the messages come on that request's stream",
+        clause="2026-07-28, server/utilities/logging",
+    ),
+    Limit(
+        what="`resources/subscribe` and list changes without asking",
+        clients="modern",
+        servers="any",
+        instead="`subscriptions/listen`; what an old server tells is passed on there",
+        clause="2026-07-28, basic/patterns/subscriptions",
+    ),
+    Limit(
+        what="a question (elicitation, sampling, roots) in the middle of a call",
+        clients="modern",
+        servers="any",
+        instead="the call ends with `input_required` and is made again with the answers; the hub keeps an old "
+        "server's call waiting meanwhile",
+        clause="2026-07-28, basic/patterns/mrtr",
+    ),
+    Limit(
+        what="a question outside any call",
+        clients="modern",
+        servers="2025-11-25",
+        instead="the server gets an error",
+        clause="2026-07-28, basic/patterns/mrtr: only answers to tools/call, prompts/get and resources/read ask",
+    ),
+    Limit(
+        what="`notifications/roots/list_changed`",
+        clients="modern",
+        servers="any",
+        instead="roots are asked for anew in each call",
+        clause="2026-07-28, changelog: roots are deprecated (SEP-2577), their notification is removed",
+    ),
+    Limit(
+        what="taking up a broken stream with `Last-Event-ID`",
+        clients="modern",
+        servers="any",
+        instead="the request is made again",
+        clause="2026-07-28, basic/transports: no sessions, no resumption",
+    ),
+    Limit(
+        what="`ttlMs` and `cacheScope` of lists and resources",
+        clients="2025-11-25",
+        servers="2026-07-28",
+        instead="list changes are told",
+        clause="2026-07-28, server/utilities/caching: new in this revision (SEP-2549)",
+    ),
+    Limit(
+        what="tasks (`io.modelcontextprotocol/tasks`)",
+        clients="2025-11-25",
+        servers="2026-07-28",
+        instead="the server answers in the call, or refuses with -32021",
+        clause="extension io.modelcontextprotocol/tasks: declared in the capabilities of each request",
+    ),
+]
+
+
+def pairings_table(features: list[str]) -> str:
+    """The pairings and the features that each is tested with, as Markdown."""
+    left_out = {feature for limit in LIMITS for feature in limit.features}
+    lines = ["| client | server | tested |", "|---|---|---|"]
+    tested = ", ".join(feature for feature in features if feature not in left_out)
+    for client in CLIENTS.values():
+        lines.extend(f"| {client} | {server} | {tested} |" for server in SERVERS.values())
+    return "\n".join(lines)
+
+
+def limits_table() -> str:
+    """What a pairing can't do, as Markdown."""
+    lines = ["| what | client | server | instead | clause |", "|---|---|---|---|---|"]
+    lines.extend(
+        f"| {limit.what} | {limit.clients} | {limit.servers} | {limit.instead} | {limit.clause} |" for limit in LIMITS
+    )
+    return "\n".join(lines)
