@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import TextIO
@@ -36,8 +36,16 @@ def distribution_version() -> str:
         return "0"
 
 
+class AddressError(Exception):
+    """The address can't be listened on."""
+
+
 async def serve(server: Server, *, http_port: int | None, host: str) -> None:
-    """Serve until standard input ends, or until SIGTERM or SIGINT."""
+    """Serve until standard input ends, or until SIGTERM or SIGINT.
+
+    Raises:
+        AddressError: nobody can listen there; the message says why.
+    """
     if http_port is None:
         await _serve_stdio(server)
     else:
@@ -58,23 +66,19 @@ async def _ending_stdin() -> AsyncGenerator[TextIO]:
     """
     read_fd, write_fd = os.pipe()
     os.set_blocking(write_fd, False)
-    async with anyio.create_task_group() as tasks:
-        with os.fdopen(read_fd, encoding="utf-8", errors="replace") as stdin:
-            tasks.start_soon(_pump, sys.stdin.fileno(), write_fd)
+    with (
+        anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals,
+        os.fdopen(read_fd, encoding="utf-8", errors="replace") as stdin,
+    ):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_pump, sys.stdin.fileno(), write_fd, signals)
             yield stdin
-        tasks.cancel_scope.cancel()
+            tasks.cancel_scope.cancel()
 
 
-async def _pump(source_fd: int, target_fd: int) -> None:
+async def _pump(source_fd: int, target_fd: int, signals: AsyncIterator[signal.Signals]) -> None:
     async with anyio.create_task_group() as tasks:
-
-        async def end_on_signal() -> None:
-            with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-                async for _ in signals:
-                    tasks.cancel_scope.cancel()
-                    return
-
-        tasks.start_soon(end_on_signal)
+        tasks.start_soon(_end_on_signal, signals, tasks.cancel_scope.cancel)
         try:
             while chunk := await _read(source_fd):
                 await _write(target_fd, chunk)
@@ -83,6 +87,11 @@ async def _pump(source_fd: int, target_fd: int) -> None:
         finally:
             os.close(target_fd)
         tasks.cancel_scope.cancel()
+
+
+async def _end_on_signal(signals: AsyncIterator[signal.Signals], end: Callable[[], object]) -> None:
+    async for _ in signals:
+        end()
 
 
 async def _read(fd: int) -> bytes:
@@ -112,7 +121,11 @@ async def _serve_http(server: Server, *, host: str, port: int) -> None:
             yield
 
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, port), family=family, backlog=128) as listener:
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=128)
+    except (OSError, OverflowError) as error:
+        raise AddressError(f"can't listen on {host}:{port}: {error}") from error
+    with listener:
         bound_port: int = listener.getsockname()[1]
         address = f"[{host}]:{bound_port}" if family == socket.AF_INET6 else f"{host}:{bound_port}"
         security = None
@@ -123,18 +136,17 @@ async def _serve_http(server: Server, *, host: str, port: int) -> None:
         http = SignalFreeServer(
             uvicorn.Config(app, http="h11", log_level="warning", timeout_graceful_shutdown=_GRACE_S, lifespan="on")
         )
-        async with anyio.create_task_group() as tasks:
 
-            async def stop_on_signal() -> None:
-                with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-                    async for _ in signals:
-                        http.should_exit = True
+        def stop() -> None:
+            http.should_exit = True
 
-            tasks.start_soon(stop_on_signal)
-            sys.stderr.write(f"{server.name}: listening on http://{address}/mcp\n")
-            sys.stderr.flush()
-            await http.serve(sockets=[listener])
-            tasks.cancel_scope.cancel()
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_end_on_signal, signals, stop)
+                sys.stderr.write(f"{server.name}: listening on http://{address}/mcp\n")
+                sys.stderr.flush()
+                await http.serve(sockets=[listener])
+                tasks.cancel_scope.cancel()
 
 
 def _is_loopback(host: str) -> bool:

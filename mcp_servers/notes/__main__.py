@@ -10,7 +10,7 @@ import anyio
 
 from mcp_servers.notes.server import build_server
 from mcp_servers.notes.store import NoteStore, NoteStoreError
-from mcp_servers.serving import add_serving_arguments, serve
+from mcp_servers.serving import AddressError, add_serving_arguments, serve
 
 
 def main() -> int:
@@ -29,7 +29,11 @@ def main() -> int:
         sys.stderr.write(f"notes: {error}\n")
         return 2
     with closing(store):
-        anyio.run(lambda: serve(build_server(store), http_port=options.http, host=options.host))
+        try:
+            anyio.run(lambda: serve(build_server(store), http_port=options.http, host=options.host))
+        except AddressError as error:
+            sys.stderr.write(f"notes: {error}\n")
+            return 2
     return 0
 
 

@@ -9,7 +9,7 @@ import anyio
 
 from mcp_servers.papers.arxiv import DEFAULT_BASE_URL, ArxivSettings, open_arxiv
 from mcp_servers.papers.server import build_server
-from mcp_servers.serving import add_serving_arguments, serve
+from mcp_servers.serving import AddressError, add_serving_arguments, serve
 
 
 def main() -> int:
@@ -35,7 +35,11 @@ def main() -> int:
         async with open_arxiv(settings) as arxiv:
             await serve(build_server(arxiv), http_port=options.http, host=options.host)
 
-    anyio.run(run)
+    try:
+        anyio.run(run)
+    except AddressError as error:
+        sys.stderr.write(f"papers: {error}\n")
+        return 2
     return 0
 
 

@@ -13,7 +13,7 @@ _SORT_KEYS: dict[Sort, str] = {
 }
 _TERM = re.compile(r'(?:(?P<field>ti|au|abs|co|jr|cat|rn|all):)?(?P<value>"[^"]*"|[^\s"]+)')
 _OPERATORS = ("AND", "OR", "ANDNOT")
-_QUOTED = re.compile(r"[\"()\\]")
+_GROUPING = re.compile(r"[()\\]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,20 +42,20 @@ class PaperQuery:
         return f"cat:{self.category}" if self.category else ""
 
     def _author(self) -> str:
-        name = _QUOTED.sub(" ", self.author or "").strip()
+        name = " ".join(_GROUPING.sub(" ", self.author or "").replace('"', " ").split())
         return f'au:"{name}"' if name else ""
 
 
 def _expression(words: str) -> str:
     """Words stand for any field and must all be there; `ti:`, `au:`, `abs:` and the operators may be used."""
     parts: list[str] = []
-    for match in _TERM.finditer(words):
+    for match in _TERM.finditer(_GROUPING.sub(" ", words)):
         value = match["value"]
         if value in _OPERATORS and match["field"] is None:
             if parts and parts[-1] not in _OPERATORS:
                 parts.append(value)
             continue
-        value = f'"{value[1:-1].strip()}"' if value.startswith('"') else _QUOTED.sub("", value)
+        value = f'"{value[1:-1].strip()}"' if value.startswith('"') else value
         if not value.strip('" '):
             continue
         if parts and parts[-1] not in _OPERATORS:
