@@ -39,6 +39,8 @@ class Request:
     """How many answers must come; 0 where the framing is broken: then an answer or the end of the connection."""
     head_only: bool = False
     """The answer has a length but no body (`HEAD`), or may go on for ever (an event stream of `GET`)."""
+    is_unfinished: bool = False
+    """The other side may wait for more: it is told that nothing more comes."""
 
 
 def build_request(random: Random, *, port: int, modern: bool, session: str | None) -> Request:
@@ -57,10 +59,10 @@ def build_request(random: Random, *, port: int, modern: bool, session: str | Non
         return Request(raw=first + second, answers=2)
     if choice < 0.93:
         raw = _framed(random.choice(_METHODS), "/mcp", headers, body.data)
-        return Request(raw=raw, answers=0, head_only=True)
+        return Request(raw=raw, answers=0, head_only=True, is_unfinished=True)
     if choice < 0.96:
-        return Request(raw=_framed("POST", random.choice(_PATHS), headers, body.data), answers=0)
-    return Request(raw=_broken_framing(headers, body.data, random), answers=0)
+        return Request(raw=_framed("POST", random.choice(_PATHS), headers, body.data), answers=0, is_unfinished=True)
+    return Request(raw=_broken_framing(headers, body.data, random), answers=0, is_unfinished=True)
 
 
 def _head(method: str, path: str, headers: Headers, version: str = "HTTP/1.1") -> bytes:

@@ -102,6 +102,11 @@ class Wire:
         self.send(raw)
         return self.receive()
 
+    def receive_head(self) -> Response:
+        """Read an answer as far as its headers; the connection is good for nothing after that."""
+        status, headers = self._head()
+        return Response(status, headers, b"")
+
     def receive(self) -> Response:
         """Read one answer.
 
