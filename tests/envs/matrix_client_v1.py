@@ -74,9 +74,15 @@ class ClientV1:
         }
 
     async def call_until(self, tool, arguments, when):
-        async with anyio.create_task_group() as group:
+        request_id = None
+
+        async def call():
+            nonlocal request_id
             request_id = self.session._request_id  # this SDK has no public way to cancel a request
-            group.start_soon(self.call, tool, arguments)
+            await self.call(tool, arguments)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(call)
             await when()
             params = types.CancelledNotificationParams(requestId=request_id, reason="no longer wanted")
             await self.session.send_notification(types.ClientNotification(types.CancelledNotification(params=params)))
