@@ -1,14 +1,19 @@
 """The hub as a program, with its own folders, configuration and port."""
 
+import json
 import os
 import sys
+import urllib.request
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.tooling.ports import LOOPBACK, free_port
 from tests.tooling.programs import Program, open_program
+
+ANSWER_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +29,12 @@ class RunningHub:
     def url(self) -> str:
         """The MCP endpoint."""
         return f"{self.address}/mcp"
+
+    def servers(self) -> list[dict[str, Any]]:
+        """The state of each server behind it, as `/readyz` tells it."""
+        with urllib.request.urlopen(f"{self.address}/readyz", timeout=ANSWER_S) as answer:
+            states: list[dict[str, Any]] = json.load(answer)["servers"]
+        return states
 
 
 def hub_environment(home: Path) -> dict[str, str]:
@@ -54,9 +65,13 @@ def open_hub(
     file = folder / "hub.yaml"
     file.write_text(configuration)
     port = free_port()
-    command = [sys.executable, "-m", "hub.cli.main", "serve", "-c", file, "--port", str(port)]
+    command = [Path(sys.executable).with_name("hub"), "serve", "-c", file, "--port", str(port)]
     env = {**hub_environment(folder / "home"), **(environment or {})}
     with open_program(command, folder / "hub.log", env=env, cwd=folder) as program:
         address = f"http://{LOOPBACK}:{port}"
         program.wait_for_answer(f"{address}/readyz", deadline_s=deadline_s)
-        yield RunningHub(address=address, program=program, folder=folder)
+        hub = RunningHub(address=address, program=program, folder=folder)
+        missing = [server for server in hub.servers() if server["phase"] != "ready"]
+        if missing:
+            raise RuntimeError(f"not every server is ready: {json.dumps(missing, indent=2)}\n{program.tail()}")
+        yield hub
