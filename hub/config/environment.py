@@ -43,3 +43,8 @@ def token_from(file: Path | None) -> str | None:
             f"{source}: found blanks or characters outside ASCII; expected a token without; make a new one"
         )
     return token or None
+
+
+def wants_traceback() -> bool:
+    """Whether the user wants to see where a defect happened."""
+    return bool(os.environ.get("HUB_TRACEBACK"))

@@ -11,7 +11,7 @@ from hub.config.document import Mistakes, shown_path
 from hub.config.hiding import Hiding, VariableToSet
 from hub.config.loading import read_document, read_text
 from hub.config.merging import dump, with_servers
-from hub.config.schema import SCHEMA_COMMENT
+from hub.config.schema import SCHEMA_COMMENT, SCHEMA_NAME, schema_text
 from hub.upstream.settings import ServerSettings
 
 
@@ -102,3 +102,16 @@ def _check_merge(after: str, into: Path) -> None:
     check_together({name: server for name, server in built.items() if server is not None}, document, mistakes)
     if mistakes:
         raise mistakes.to_error()
+
+
+def write_config(path: Path, text: str, *, with_schema: bool) -> None:
+    """Write a hub.yaml, whole or not at all; a new one gets its schema for editors beside it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_text(text, encoding="utf-8")
+    if path.exists():
+        draft.chmod(path.stat().st_mode & 0o777)
+    draft.replace(path)
+    schema = path.with_name(SCHEMA_NAME)
+    if with_schema and not schema.exists():
+        schema.write_text(schema_text(), encoding="utf-8")
