@@ -1,6 +1,6 @@
 """An MCP client as a `Caller`, seen through the SDK's request context."""
 
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from mcp import MCPError
 from mcp.server.connection import Connection
@@ -32,7 +32,7 @@ class _RawMessage(BaseModel):
 
 
 class _RawResult(RootModel[Json]):
-    model_config: ClassVar = {"extra": "allow"}
+    """A client's answer, every field of it."""
 
 
 class ClientCaller:
