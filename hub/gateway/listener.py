@@ -54,7 +54,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 async def listen(app: AsgiApp, sock: socket.socket, *, stop: anyio.Event, on_listening: Callable[[], None]) -> None:
-    """Serve until `stop` is set; open requests then get a few seconds to end."""
+    """Serve until `stop` is set; open requests then get a few seconds to end. Closes the socket."""
     config = uvicorn.Config(
         app,  # pyright: ignore[reportArgumentType]  # uvicorn's own ASGI types are closed TypedDicts
         loop="none",
@@ -76,7 +76,8 @@ async def listen(app: AsgiApp, sock: socket.socket, *, stop: anyio.Event, on_lis
         await stop.wait()
         server.should_exit = True
 
-    async with anyio.create_task_group() as group:
-        group.start_soon(wait_for_stop)
-        await server.serve(sockets=[sock])
-        group.cancel_scope.cancel()
+    with sock:
+        async with anyio.create_task_group() as group:
+            group.start_soon(wait_for_stop)
+            await server.serve(sockets=[sock])
+            group.cancel_scope.cancel()
