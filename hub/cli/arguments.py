@@ -159,17 +159,25 @@ def _properties(schema: Json) -> Json:
 
 def _resolved(schema: object, root: Json) -> Json:
     """The schema behind its `$ref`s inside the same document."""
+    here = schema
     for _ in range(_MAX_REFERENCES):
-        if not isinstance(schema, dict):
+        if not isinstance(here, dict):
             return {}
-        reference: object = cast("Json", schema).get("$ref")
+        found = cast("Json", here)
+        reference: object = found.get("$ref")
         if not isinstance(reference, str) or not reference.startswith("#"):
-            return cast("Json", schema)
-        schema = root
-        for part in reference.removeprefix("#").split("/")[1:]:
-            name = part.replace("~1", "/").replace("~0", "~")
-            schema = schema.get(name) if isinstance(schema, dict) else None
+            return found
+        here = _pointed_at(root, reference)
     return {}
+
+
+def _pointed_at(root: Json, reference: str) -> object:
+    """Source: RFC 6901, section 4."""
+    here: object = root
+    for part in reference.removeprefix("#").split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        here = cast("Json", here).get(name) if isinstance(here, dict) else None
+    return here
 
 
 def _list(value: object) -> list[Any]:

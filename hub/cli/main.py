@@ -1,7 +1,6 @@
 """`hub`: the commands put together, and the one place where their failures end."""
 
 import sys
-from importlib.metadata import version as distribution_version
 from typing import Annotated
 
 import typer
@@ -16,7 +15,6 @@ from hub.cli.failures import (
     to_hub_error,
     was_interrupted,
 )
-from hub.config.environment import wants_traceback
 
 EPILOG = (
     "Exit codes: 0 done; 1 the tool answered with an error, or a check failed; 2 usage or configuration; "
@@ -43,6 +41,8 @@ app.command("schema")(schema_command.schema)
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version as distribution_version
+
         typer.echo(f"interop-hub {distribution_version('interop-hub')}")
         raise typer.Exit
 
@@ -82,6 +82,8 @@ def main(arguments: list[str]) -> int:
     except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:  # noqa: BLE001 - the outermost boundary: told
         if was_interrupted(error):
             return EXIT_INTERRUPTED
+        from hub.config.environment import wants_traceback
+
         if wants_traceback():
             tell_where(error)
         return tell(to_hub_error(error), as_json=as_json)

@@ -20,7 +20,7 @@ def serve(
     ] = None,
     stdio: Annotated[
         bool,
-        typer.Option("--stdio", help="Serve one client on standard input and output; beside a running hub, bridge."),
+        typer.Option("--stdio", help="Serve one client on this program's pipe; beside a running hub, bridge to it."),
     ] = False,
     token_file: Annotated[
         Path | None, typer.Option("--token-file", metavar="F", help="File with the token that clients must show.")
