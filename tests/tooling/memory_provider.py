@@ -4,6 +4,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+import anyio
+
 from hub.catalog.provider import (
     Answer,
     Caller,
@@ -37,6 +39,8 @@ class MemoryProvider:
     tasks: dict[str, Json] = field(default_factory=dict[str, Json])
     seen: list[tuple[str, Json]] = field(default_factory=list[tuple[str, Json]])
     subscribed: list[str] = field(default_factory=list[str])
+    unsubscribed: anyio.Event = field(default_factory=anyio.Event)
+    """Set when the last subscription ended."""
     state: ProviderState = field(
         default_factory=lambda: ProviderState(phase="ready", since=datetime.now(UTC), capabilities={"resources": {}})
     )
@@ -85,6 +89,8 @@ class MemoryProvider:
 
     async def unsubscribe(self, uri: str) -> None:
         self.subscribed.remove(uri)
+        if not self.subscribed:
+            self.unsubscribed.set()
 
     async def task(self, verb: TaskVerb, params: Json, caller: Caller) -> Json:
         self.seen.append((f"tasks/{verb}", params))
