@@ -171,9 +171,9 @@ def _resolved(schema: object, root: Json) -> Json:
     return {}
 
 
-def _pointed_at(root: Json, reference: str) -> object:
+def _pointed_at(root: object, reference: str) -> object:
     """Source: RFC 6901, section 4."""
-    here: object = root
+    here = root
     for part in reference.removeprefix("#").split("/")[1:]:
         name = part.replace("~1", "/").replace("~0", "~")
         here = cast("Json", here).get(name) if isinstance(here, dict) else None
