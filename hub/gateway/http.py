@@ -14,6 +14,7 @@ from hub.gateway.doorkeeper import Doorkeeper
 from hub.gateway.lane import ShortLane
 from hub.gateway.readiness import readiness
 from hub.gateway.settings import GatewaySettings
+from hub.gateway.shape import shape_error
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -91,7 +92,12 @@ class HttpGateway:
             return
         if self._lane is not None and await self._took_short_lane(self._lane, headers, body, receive, send):
             return
-        await (await self._long_road())(scope, _replay(body, receive), send)
+        long_road = await self._long_road()
+        problem = shape_error(body)
+        if problem is not None:
+            await _reply(send, 400, {"jsonrpc": "2.0", "id": None, "error": problem})
+            return
+        await long_road(scope, _replay(body, receive), send)
 
     async def _read_body(self, headers: list[tuple[bytes, bytes]], receive: Receive) -> bytes | None:
         """The whole body, or None where it is over the limit."""
