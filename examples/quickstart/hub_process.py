@@ -97,7 +97,10 @@ async def _address(process: Process, log: Path) -> str:
             line = await BufferedByteReceiveStream(process.stdout).receive_until(b"\n", 65_536)
     except (anyio.EndOfStream, anyio.IncompleteRead, TimeoutError) as error:
         raise HubFailedError(f"the hub did not start\n{_tail(log)}") from error
-    url: str = json.loads(line)["url"]
+    answer = json.loads(line)
+    if "url" not in answer:
+        raise HubFailedError(f"the hub did not start: {line.decode()}")
+    url: str = answer["url"]
     return url
 
 
