@@ -1,0 +1,7 @@
+"""The client side of MCP: one supervised actor for each upstream server, in both protocol eras."""
+
+from hub.upstream.links import Links, open_links
+from hub.upstream.server import UpstreamServer, open_upstream
+from hub.upstream.settings import ServerSettings
+
+__all__ = ["Links", "ServerSettings", "UpstreamServer", "open_links", "open_upstream"]

@@ -1,0 +1,93 @@
+"""The short lane: one modern `tools/call` handed to its server and its answer handed back, both unread.
+
+Source: MCP 2026-07-28, basic/transports/streamable-http.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import Final
+
+import aiohttp
+
+from hub.catalog.provider import Json, RawReply
+from hub.errors import CallTimeoutError, TooLargeError
+from hub.upstream.http_wire import EVENT_STREAM, RejectedError, read_body, refusal, translated
+from hub.upstream.modern_http import ModernHttp
+from hub.upstream.wire import encode, object_at
+
+WHOLE_BYTES: Final = 65_536
+"""Answers up to this size are taken whole, longer ones as they come."""
+
+
+async def send(leg: ModernHttp, session: aiohttp.ClientSession, request: Json) -> aiohttp.ClientResponse:
+    """Send a request as it stands.
+
+    Raises:
+        UpstreamDownError: the server is not there, or refuses the hub itself.
+    """
+    headers: Mapping[str, str] = leg.headers_for("tools/call", object_at(request, "params"))
+    with translated():
+        response = await session.post(leg.url, data=encode(request), headers=headers, allow_redirects=False)
+    error = refusal(response.status)
+    if error is None and response.content_type not in ("application/json", EVENT_STREAM):
+        error = RejectedError(response.status)
+    if error is not None:
+        response.close()
+        raise error
+    return response
+
+
+async def receive(
+    response: aiohttp.ClientResponse, *, timeout_s: float, limit_bytes: int, release: Callable[[], None]
+) -> RawReply:
+    """Turn the answer into a reply.
+
+    Args:
+        timeout_s: seconds without an answer or progress until the stream is given up.
+        release: called once when the reply is complete or closed.
+    """
+    content_type = response.headers.get("Content-Type", "application/json").encode("latin-1", "replace")
+    length = response.content_length
+    if length is not None and length <= WHOLE_BYTES and response.content_type != EVENT_STREAM:
+        with translated():
+            body = await read_body(response, limit_bytes)
+        release()
+        return RawReply(status=response.status, content_type=content_type, body=body)
+    stream = _stream(response, timeout_s=timeout_s, limit_bytes=limit_bytes, release=release)
+    return RawReply(status=response.status, content_type=content_type, body=stream)
+
+
+async def _stream(
+    response: aiohttp.ClientResponse, *, timeout_s: float, limit_bytes: int, release: Callable[[], None]
+) -> AsyncGenerator[bytes, None]:
+    """The body as it comes.
+
+    Raises:
+        HubError: it broke off, took too long or grew too large.
+    """
+    is_events = response.content_type == EVENT_STREAM
+    size_bytes = 0
+    try:
+        clock = asyncio.get_running_loop()
+        deadline = clock.time() + timeout_s
+        while True:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    with translated():
+                        chunk = await response.content.readany()
+            except TimeoutError as error:
+                raise CallTimeoutError(f"no answer and no progress within {timeout_s:g} s") from error
+            if not chunk:
+                break
+            if not is_events or b"data:" in chunk:
+                deadline = clock.time() + timeout_s
+            size_bytes += len(chunk)
+            if size_bytes > limit_bytes:
+                raise TooLargeError(f"it sent more than {limit_bytes} bytes (`max_message_bytes`)")
+            yield chunk
+    finally:
+        if response.content.at_eof():
+            response.release()
+        else:
+            response.close()
+        release()

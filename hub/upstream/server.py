@@ -1,0 +1,511 @@
+"""One upstream server as the rest of the hub sees it."""
+
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import anyio
+from anyio.abc import TaskGroup
+
+from hub.catalog.provider import (
+    Answer,
+    Caller,
+    Change,
+    Era,
+    Json,
+    Kind,
+    Listener,
+    Outcome,
+    ProviderState,
+    Questions,
+    RawReply,
+    TaskStarted,
+    TaskVerb,
+)
+from hub.errors import (
+    CallTimeoutError,
+    HubError,
+    RemoteError,
+    TooLargeError,
+    UnknownNameError,
+    UnsupportedError,
+    UpstreamDownError,
+)
+from hub.upstream import wire
+from hub.upstream.asking import can_be_asked
+from hub.upstream.connection import Connection, Site
+from hub.upstream.exchange import Exchange
+from hub.upstream.links import Links
+from hub.upstream.listing import fetch
+from hub.upstream.parking import Parking
+from hub.upstream.settings import ServerSettings
+from hub.upstream.stderr_log import StderrLog
+from hub.upstream.supervisor import Supervisor
+from hub.upstream.task_scope import open_tasks
+
+RESTART_WAIT_S: Final = 5.0
+DRAIN_S: Final = 2.0
+MAX_WATCHED_TASKS: Final = 1000
+
+_LIST_CHANGES: Final[dict[str, tuple[Kind, ...]]] = {
+    "notifications/tools/list_changed": ("tools",),
+    "notifications/prompts/list_changed": ("prompts",),
+    "notifications/resources/list_changed": ("resources", "templates"),
+}
+_PASSED_ON: Final = frozenset({"notifications/tasks", "notifications/elicitation/complete"})
+_TASK_ENDS: Final = frozenset({"completed", "failed", "cancelled"})
+
+
+class UpstreamServer:
+    """A `Provider` and a `RawRelay`: calls go to a connection that supervisors keep open."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        settings: ServerSettings,
+        links: Links,
+        log_path: Path | None,
+        remembered_era: Era | None,
+        on_era: Callable[[Era], None] | None,
+        tasks: TaskGroup,
+    ) -> None:
+        self._name = name
+        self._settings = settings
+        self._links = links
+        self._log_path = log_path
+        self._on_era = on_era
+        self._tasks = tasks
+        self._logger = logging.getLogger(f"hub.upstream.{name}")
+        self._slots = anyio.Semaphore(settings.concurrency, fast_acquire=True)
+        self._exchanges: set[Exchange] = set()
+        self._drained = anyio.Event()
+        self._stopping_since: datetime | None = None
+        self._listeners: dict[object, Listener] = {}
+        self._watched: frozenset[str] = frozenset()
+        self._task_ids: dict[str, None] = {}
+        self._lists: dict[Kind, tuple[float, list[Json]]] = {}
+        self._fetching: dict[Kind, anyio.Lock] = {}
+        self._list_versions: dict[Kind, int] = {}
+        self._parking = Parking(server_name=name, seal=links.seal, tasks=tasks)
+        count = settings.sessions if settings.kind == "stdio" else 1
+        self._supervisors = [self._build_supervisor(number, remembered_era) for number in range(count)]
+
+    # What it is
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def state(self) -> ProviderState:
+        if self._stopping_since is not None:
+            return ProviderState(phase="stopped", since=self._stopping_since, problem="the hub is letting go of it")
+        shown = min(self._supervisors, key=lambda each: ("ready", "starting", "down", "stopped").index(each.phase))
+        hello = shown.connection.hello if shown.connection is not None else None
+        if hello is None:
+            return ProviderState(
+                phase=shown.phase, since=shown.since, next_try_at=shown.next_try_at, problem=shown.problem
+            )
+        return ProviderState(
+            phase=shown.phase,
+            since=shown.since,
+            era=hello.era,
+            protocol_version=hello.protocol_version,
+            server_info=hello.server_info,
+            capabilities=hello.capabilities,
+            instructions=hello.instructions,
+        )
+
+    async def settled(self) -> None:
+        """Wait until the first try of each process has ended: the server is ready, or it is known why not."""
+        for supervisor in self._supervisors:
+            await supervisor.settled.wait()
+
+    def watch(self, listener: Listener) -> Callable[[], None]:
+        token = object()
+        self._listeners[token] = listener
+
+        def unwatch() -> None:
+            self._listeners.pop(token, None)
+
+        return unwatch
+
+    # Lists
+
+    async def list(self, kind: Kind) -> Sequence[Json]:
+        async with self._fetching.setdefault(kind, anyio.Lock()):
+            cached = self._lists.get(kind)
+            if cached is not None and cached[0] > anyio.current_time():
+                return cached[1]
+            version = self._list_versions.get(kind, 0)
+            connection = await self._connection()
+
+            async def ask(method: str, params: Json) -> Json:
+                return await self._request(method, params, None, connection)
+
+            try:
+                listing = await fetch(kind, connection.hello, ask)
+            except TooLargeError as error:
+                raise self._named(error) from error
+            entries = connection.learn_tools(listing.entries) if kind == "tools" else listing.entries
+            if listing.ttl_ms and version == self._list_versions.get(kind, 0):
+                self._lists[kind] = (anyio.current_time() + listing.ttl_ms / 1000, entries)
+            return entries
+
+    # Requests
+
+    async def call(self, params: Json, caller: Caller) -> Outcome:
+        outcome = await self._interact("tools/call", params, caller)
+        if isinstance(outcome, TaskStarted):
+            self._follow_task(outcome.body)
+        return outcome
+
+    async def get_prompt(self, params: Json, caller: Caller) -> Outcome:
+        return await self._interact("prompts/get", params, caller)
+
+    async def read(self, params: Json, caller: Caller) -> Outcome:
+        return await self._interact("resources/read", params, caller)
+
+    async def complete(self, params: Json, caller: Caller) -> Json:
+        return await self._request("completion/complete", params, caller)
+
+    async def task(self, verb: TaskVerb, params: Json, caller: Caller) -> Json:
+        connection = await self._connection()
+        extensions = wire.object_at(connection.hello.capabilities, "extensions")
+        if connection.hello.era != "modern" or wire.TASKS_EXTENSION not in extensions:
+            raise UnknownNameError(f"server {self._name} has no tasks")
+        result = await self._request(f"tasks/{verb}", params, caller, connection)
+        if verb == "get":
+            self._follow_task({**result, "taskId": params.get("taskId")})
+        return result
+
+    async def subscribe(self, uri: str) -> None:
+        await self._watch_resources(self._watched | {uri})
+
+    async def unsubscribe(self, uri: str) -> None:
+        await self._watch_resources(self._watched - {uri})
+
+    # The short lane
+
+    def can_relay(self, request: Json) -> bool:
+        if self._stopping_since is not None or not self._slots.value:
+            return False
+        connection = self._supervisors[0].connection
+        return connection is not None and connection.can_relay
+
+    async def relay(self, request: Json, caller: Caller) -> RawReply:
+        connection = await self._connection()
+        exchange = Exchange("tools/call", request, caller, self._settings.timeout_s)
+        self._exchanges.add(exchange)
+        holding = False
+
+        def release() -> None:
+            nonlocal holding
+            if holding:
+                holding = False
+                self._slots.release()
+            self._forget(exchange)
+
+        async def work(exchange: Exchange) -> RawReply:
+            nonlocal holding
+            await self._slots.acquire()
+            holding = True
+            return await connection.relay(exchange, request, release)
+
+        try:
+            return await exchange.run(work)
+        except UpstreamDownError as error:
+            release()
+            self._suspect(connection)
+            raise self._named(error) from error
+        except HubError as error:
+            release()
+            raise self._named(error) from error
+        except BaseException:
+            release()
+            raise
+
+    # Inside
+
+    async def _interact(self, method: str, params: Json, caller: Caller) -> Outcome:
+        connection = await self._connection()
+        probe = Exchange(method, params, caller, self._settings.timeout_s)
+        if not connection.pushes(probe):
+            return _outcome(await self._request(method, params, caller, connection), connection)
+        if caller.live or ("requestState" not in params and not can_be_asked(caller)):
+            clean = {key: value for key, value in params.items() if key not in ("requestState", "inputResponses")}
+            return _outcome(await self._request(method, clean, caller, connection), connection)
+
+        async def run(clean: Json, parked: Caller) -> Json:
+            return await self._request(method, clean, parked)
+
+        result = await self._parking.call(method, params, caller, run)
+        if result.get("resultType") == "input_required":
+            return Questions(body=result)
+        return _outcome(result, connection)
+
+    async def _request(
+        self, method: str, params: Json, caller: Caller | None, connection: Connection | None = None
+    ) -> Json:
+        """Send one request, within the limits of this server.
+
+        Raises:
+            HubError: with the server's name in its message, unless it is the server's own error.
+        """
+        if connection is None:
+            connection = await self._connection()
+        exchange = Exchange(method, params, caller, self._settings.timeout_s)
+        self._exchanges.add(exchange)
+        try:
+            return await exchange.run(connection.request if caller is None else self._in_turn(connection))
+        except RemoteError as error:
+            if error.rpc_code == wire.HEADER_MISMATCH and method == "tools/call":
+                return await self._request_with_new_headers(method, params, caller, connection, error)
+            raise
+        except UpstreamDownError as error:
+            self._suspect(connection)
+            raise self._named(error) from error
+        except CallTimeoutError as error:
+            if connection.hello.era == "legacy" or self._settings.kind == "stdio":
+                self._suspect(connection)
+            raise self._named(error) from error
+        except HubError as error:
+            raise self._named(error) from error
+        except wire.GarbageError as error:
+            self._suspect(connection)
+            raise UpstreamDownError(f"server {self._name}: it answered with something that is not MCP") from error
+        finally:
+            self._forget(exchange)
+
+    def _in_turn(self, connection: Connection) -> Callable[[Exchange], Awaitable[Json]]:
+        async def work(exchange: Exchange) -> Json:
+            async with self._slots:
+                return await connection.request(exchange)
+
+        return work
+
+    async def _request_with_new_headers(
+        self, method: str, params: Json, caller: Caller | None, connection: Connection, error: RemoteError
+    ) -> Json:
+        """A tool that asks for headers the hub does not know of yet: look the tools up and try once more."""
+        if connection.can_relay:
+            raise error
+        await self.list("tools")
+        exchange = Exchange(method, params, caller, self._settings.timeout_s)
+        return await exchange.run(self._in_turn(connection))
+
+    async def _connection(self) -> Connection:
+        """The least busy connection that stands; waits for one that is just coming back.
+
+        Raises:
+            UpstreamDownError: none is there.
+        """
+        if self._stopping_since is not None:
+            raise UpstreamDownError(f"server {self._name} is being stopped")
+        if len(self._supervisors) == 1 and (only := self._supervisors[0].connection) is not None:
+            return only
+        if (connection := self._least_busy()) is not None:
+            return connection
+        with anyio.move_on_after(RESTART_WAIT_S):
+            while restarting := [each for each in self._supervisors if each.is_restarting]:
+                await restarting[0].wait_changed()
+                if (connection := self._least_busy()) is not None:
+                    return connection
+        raise UpstreamDownError(self._describe_down())
+
+    def _least_busy(self) -> Connection | None:
+        standing = [each.connection for each in self._supervisors if each.connection is not None]
+        return min(standing, key=lambda connection: connection.busy, default=None)
+
+    def _describe_down(self) -> str:
+        state = self.state
+        if state.phase == "starting" and state.problem is None:
+            return f"server {self._name} is still starting; try again in a moment"
+        text = f"server {self._name} is down since {state.since:%H:%M:%S} UTC: {state.problem}"
+        if state.next_try_at is not None:
+            wait_s = max(1, round((state.next_try_at - datetime.now(UTC)).total_seconds()))
+            text += f"; next try in {wait_s} s"
+        return text
+
+    def _named(self, error: HubError) -> HubError:
+        if isinstance(error, RemoteError) or f"server {self._name}" in str(error):
+            return error
+        return _CLASSES.get(error.code, type(error))(f"server {self._name}: {error}")
+
+    def _suspect(self, connection: Connection) -> None:
+        for supervisor in self._supervisors:
+            if supervisor.connection is connection:
+                supervisor.suspect()
+
+    def _forget(self, exchange: Exchange) -> None:
+        self._exchanges.discard(exchange)
+        if not self._exchanges:
+            self._drained.set()
+
+    async def _watch_resources(self, uris: frozenset[str]) -> None:
+        await self._connection()
+        try:
+            for supervisor in self._supervisors:
+                if supervisor.connection is not None:
+                    await supervisor.connection.watch_resources(uris)
+        except HubError as error:
+            raise self._named(error) from error
+        self._watched = uris
+
+    def _follow_task(self, body: Json) -> None:
+        """Have a task's changes told until it has ended."""
+        task_id: object = body.get("taskId")
+        if not isinstance(task_id, str):
+            return
+        if body.get("status") in _TASK_ENDS:
+            self._task_ids.pop(task_id, None)
+        else:
+            self._task_ids[task_id] = None
+            if len(self._task_ids) > MAX_WATCHED_TASKS:
+                del self._task_ids[next(iter(self._task_ids))]
+        for supervisor in self._supervisors:
+            if supervisor.connection is not None:
+                supervisor.connection.watch_tasks(frozenset(self._task_ids))
+
+    # What the supervisors tell
+
+    def _build_supervisor(self, number: int, hint: Era | None) -> Supervisor:
+        path = self._log_path
+        if path is not None and number:
+            path = path.with_name(f"{path.stem}-{number + 1}{path.suffix}")
+        log = StderrLog(path, self._logger)
+
+        def build_site(hint: Era | None) -> Site:
+            return Site(
+                settings=self._settings,
+                links=self._links,
+                notify=self._receive,
+                logger=self._logger,
+                log=log,
+                hint=hint,
+            )
+
+        return Supervisor(
+            build_site=build_site,
+            hint=hint,
+            on_ready=self._on_ready,
+            on_change=self._on_state,
+            logger=self._logger,
+        )
+
+    def _on_ready(self, supervisor: Supervisor) -> None:
+        self._lists.clear()
+        connection = supervisor.connection
+        if connection is None:
+            return
+        if self._on_era is not None and self._settings.era is None:
+            self._on_era(connection.hello.era)
+        if self._watched:
+            self._tasks.start_soon(self._watch_again, connection)
+        connection.watch_tasks(frozenset(self._task_ids))
+
+    async def _watch_again(self, connection: Connection) -> None:
+        try:
+            await connection.watch_resources(self._watched)
+        except HubError as error:
+            self._logger.warning("its resources are not watched any more: %s", error)
+
+    def _on_state(self) -> None:
+        self._tell(Change(what="state"))
+
+    def _receive(self, method: str, params: Json) -> None:
+        """Take a notification that belongs to no call."""
+        if method in _LIST_CHANGES:
+            for kind in _LIST_CHANGES[method]:
+                self._lists.pop(kind, None)
+                self._list_versions[kind] = self._list_versions.get(kind, 0) + 1
+                if kind == "tools":
+                    self._forget_tools()
+                self._tell(Change(what=kind))
+        elif method == "notifications/resources/updated":
+            uri: object = params.get("uri")
+            if isinstance(uri, str):
+                self._tell(Change(what="resource_updated", uri=uri))
+        elif method in _PASSED_ON:
+            self._tell(Change(what="notification", message={"method": method, "params": params}))
+
+    def _forget_tools(self) -> None:
+        for supervisor in self._supervisors:
+            if supervisor.connection is not None:
+                supervisor.connection.forget_tools()
+
+    def _tell(self, change: Change) -> None:
+        for listener in tuple(self._listeners.values()):
+            listener(change)
+
+    # Life
+
+    def start(self) -> None:
+        for supervisor in self._supervisors:
+            self._tasks.start_soon(supervisor.run)
+
+    async def drain(self, grace_s: float) -> None:
+        """Take no more calls, give those in flight some time, end what is left."""
+        self._stopping_since = datetime.now(UTC)
+        self._on_state()
+        with anyio.move_on_after(grace_s, shield=True):
+            while self._exchanges:
+                self._drained = anyio.Event()
+                await self._drained.wait()
+        for exchange in tuple(self._exchanges):
+            exchange.fail(UpstreamDownError(f"server {self._name} is being stopped"))
+
+
+_CLASSES: Final[dict[str, type[HubError]]] = {
+    each.code: each for each in (UpstreamDownError, CallTimeoutError, TooLargeError, UnsupportedError)
+}
+
+
+@asynccontextmanager
+async def open_upstream(
+    name: str,
+    settings: ServerSettings,
+    *,
+    links: Links,
+    log_path: Path | None,
+    remembered_era: Era | None = None,
+    on_era: Callable[[Era], None] | None = None,
+    grace_s: float = DRAIN_S,
+) -> AsyncGenerator[UpstreamServer]:
+    """Begin to look after a server; this does not wait for it.
+
+    Args:
+        log_path: where a program's error output is kept.
+        remembered_era: what `on_era` was told last time; it saves a probe.
+        grace_s: seconds that calls in flight get at the end.
+    """
+    async with open_tasks() as tasks:
+        server = UpstreamServer(
+            name=name,
+            settings=settings,
+            links=links,
+            log_path=log_path,
+            remembered_era=remembered_era,
+            on_era=on_era,
+            tasks=tasks,
+        )
+        server.start()
+        try:
+            yield server
+        finally:
+            with anyio.CancelScope(shield=True):
+                await server.drain(grace_s)
+
+
+def _outcome(result: Json, connection: Connection) -> Outcome:
+    if connection.hello.era == "modern":
+        kind: object = result.get("resultType")
+        if kind == "input_required":
+            return Questions(body=result)
+        if kind == "task":
+            return TaskStarted(body=result)
+    return Answer(body=result)
