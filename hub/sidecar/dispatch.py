@@ -1,0 +1,391 @@
+"""Gives turns and activities to workers, and takes them back from those that are gone.
+
+Everything here lives in the event loop and in memory: after a restart it is read from the database again, and what
+was with a worker is given out anew under another completion token.
+"""
+
+import asyncio
+import logging
+import math
+import secrets
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable
+
+import anyio
+
+from .activities import build_activity_request, complete_activity, waiting_activities
+from .errors import SidecarError, StoreError, StoreFullError
+from .inbox import Turn, release_due, runs_with_mail, take_turn
+from .proto import service_pb
+from .settings import SidecarSettings
+from .store import Store, Transaction
+from .turns import apply_turn, is_version_missing, stall_run
+from .workers import ActivityQueue, OutActivity, OutTurn, WorkStream
+
+logger = logging.getLogger(__name__)
+
+MAX_GIVEN_AT_ONCE = 128
+PAUSE_AFTER_ERROR_S = 1.0
+
+
+class Dispatcher:
+    """Which work is waiting, which is out, and with whom."""
+
+    def __init__(self, store: Store, settings: SidecarSettings) -> None:
+        self._store = store
+        self._settings = settings
+        self._streams: list[WorkStream] = []
+        self._ready: dict[int, None] = {}
+        self._stalled: dict[int, set[WorkStream]] = {}
+        self._turns: dict[int, OutTurn] = {}
+        self._activities: dict[int, OutActivity] = {}
+        self._turn_by_token: dict[str, OutTurn] = {}
+        self._activity_by_token: dict[str, OutActivity] = {}
+        self._waiting = ActivityQueue()
+        self._unsaved: list[Callable[[], Awaitable[None]]] = []
+        self._overdue_with: dict[int, WorkStream] = {}
+        self._next_due_at = 0.0
+        self._wake = asyncio.Event()
+        self._token_prefix = secrets.token_hex(6)
+        self._token_count = 0
+        store.on_commit(self._absorb)
+
+    @property
+    def worker_count(self) -> int:
+        return len(self._streams)
+
+    # -- the loop ------------------------------------------------------------------------------------------------
+
+    async def load(self) -> None:
+        """Read what waits in the database."""
+
+        def read(db: sqlite3.Connection) -> tuple[list[int], list[tuple[int, int]]]:
+            return runs_with_mail(db), waiting_activities(db)
+
+        runs, activities = await self._store.read(read)
+        self._ready.update(dict.fromkeys(runs))
+        for run, seq in activities:
+            self._waiting.add(run, seq)
+
+    async def run(self) -> None:
+        """Give out work until cancelled."""
+        while True:
+            with anyio.move_on_after(self._idle_s()):
+                await self._wake.wait()
+            self._wake.clear()
+            try:
+                if self._next_due_at <= time.time():
+                    self._next_due_at = math.inf
+                    await self._store.change(release_due)
+                await self._give_out()
+            except SidecarError as error:
+                logger.warning("work cannot be given out: %s", error)
+                self._next_due_at = 0.0
+                await anyio.sleep(PAUSE_AFTER_ERROR_S)
+                self._wake.set()
+
+    def _idle_s(self) -> float:
+        return min(60.0, max(0.0, self._next_due_at - time.time()))
+
+    async def sweep(self) -> None:
+        """Look for silent workers, overdue turns and answers that could not be stored, every now and then."""
+        lease_s, turn_lease_s = self._settings.worker_lease_s, self._settings.turn_lease_s
+        while True:
+            await anyio.sleep(min(1.0, lease_s / 4, turn_lease_s / 4))
+            now = time.monotonic()
+            for stream in list(self._streams):
+                if (stream.turns or stream.activities) and now - stream.last_seen > lease_s:
+                    logger.warning("worker %s was silent for %.0f s; its work goes to others", stream.peer, lease_s)
+                    stream.revoke()
+                    self.remove(stream)
+            for out in list(self._turns.values()):
+                if not out.is_saving and out.turn is not None and now - out.given_at > turn_lease_s:
+                    logger.warning("run %s: no answer to a turn for %.0f s", out.turn.run_id, turn_lease_s)
+                    self._take_back_turn(out)
+                    self._overdue_with[out.run] = out.stream
+                    self._make_ready(out.run)
+            await self._save_again()
+
+    async def ping(self) -> None:
+        """Send health pings, which keep proxies from closing quiet streams."""
+        while True:
+            await anyio.sleep(30.0)
+            for stream in self._streams:
+                if stream.takes_pings and stream.items.empty():
+                    stream.items.put_nowait(service_pb.WorkItem(healthPing=service_pb.HealthPing()))
+
+    # -- workers -------------------------------------------------------------------------------------------------
+
+    def add(self, stream: WorkStream) -> None:
+        """A worker is there: it may have what stalled runs miss."""
+        self._streams.append(stream)
+        for run in list(self._stalled):
+            self._make_ready(run)
+        self._wake.set()
+
+    def remove(self, stream: WorkStream) -> None:
+        """A worker is gone: what it had is waiting again."""
+        stream.is_open = False
+        if stream not in self._streams:
+            return
+        self._streams.remove(stream)
+        for run in list(stream.turns):
+            out = self._turns.get(run)
+            if out is not None and out.stream is stream and not out.is_saving:
+                self._take_back_turn(out)
+                self._make_ready(run)
+        for seq in list(stream.activities):
+            out_activity = self._activities.get(seq)
+            if out_activity is not None and out_activity.stream is stream and not out_activity.is_saving:
+                self._forget_activity(out_activity)
+                self._waiting.add(out_activity.run, seq, first=True)
+        for declined in self._stalled.values():
+            declined.discard(stream)
+        for run in [run for run, overdue in self._overdue_with.items() if overdue is stream]:
+            del self._overdue_with[run]
+        self._wake.set()
+
+    def seen(self, peer: str) -> None:
+        """Something was heard of a worker's process."""
+        now = time.monotonic()
+        for stream in self._streams:
+            if stream.peer == peer:
+                stream.last_seen = now
+
+    # -- giving out ----------------------------------------------------------------------------------------------
+
+    async def _give_out(self) -> None:
+        turns = self._plan_turns()
+        activities = self._plan_activities()
+        if not turns and not activities:
+            return
+        now = time.time()
+
+        def read(
+            db: sqlite3.Connection,
+        ) -> tuple[list[Turn | None], list[service_pb.ActivityRequest | None]]:
+            return (
+                [take_turn(db, out.run, now, out.stream.held_count(out.run)) for out in turns],
+                [build_activity_request(db, out.seq) for out in activities],
+            )
+
+        try:
+            read_turns, requests = await self._store.read(read)
+        except SidecarError:
+            for out in turns:
+                self._take_back_turn(out)
+                self._make_ready(out.run)
+            for out in activities:
+                self._forget_activity(out)
+                self._waiting.add(out.run, out.seq, first=True)
+            raise
+        for out, turn in zip(turns, read_turns, strict=True):
+            await self._send_turn(out, turn)
+        for out, request in zip(activities, requests, strict=True):
+            self._send_activity(out, request)
+        if self._ready or self._waiting:
+            self._wake.set()
+
+    def _plan_turns(self) -> list[OutTurn]:
+        planned: list[OutTurn] = []
+        limit = self._settings.turns_per_worker
+        for run in list(self._ready):
+            able = [stream for stream in self._streams if stream.is_open and len(stream.turns) < limit]
+            if not able or len(planned) == MAX_GIVEN_AT_ONCE:
+                break
+            declined = self._stalled.get(run)
+            if declined:
+                able = [stream for stream in able if stream not in declined]
+                if declined.issuperset(self._streams):
+                    del self._ready[run]  # until a worker comes that has what it needs
+            if not able:
+                continue
+            del self._ready[run]
+            stream = self._pick_for_turn(run, able)
+            out = OutTurn(run, self._new_token(), stream, time.monotonic())
+            self._turns[run] = self._turn_by_token[out.token] = out
+            stream.turns.add(run)
+            planned.append(out)
+        return planned
+
+    def _pick_for_turn(self, run: int, able: list[WorkStream]) -> WorkStream:
+        overdue = self._overdue_with.get(run)
+        if overdue is not None:
+            able = [stream for stream in able if stream is not overdue] or able
+        warm = next((stream for stream in able if stream.held_count(run)), None)
+        return warm or min(able, key=lambda stream: len(stream.turns))
+
+    def _plan_activities(self) -> list[OutActivity]:
+        planned: list[OutActivity] = []
+        limit = self._settings.activities_per_worker
+        while self._waiting and len(planned) < MAX_GIVEN_AT_ONCE:
+            able = [s for s in self._streams if s.is_open and len(s.activities) < limit]
+            if not able:
+                break
+            stream = min(able, key=lambda stream: len(stream.activities))
+            run, seq = self._waiting.pop()
+            out = OutActivity(run, seq, self._new_token(), stream)
+            self._activities[seq] = self._activity_by_token[out.token] = out
+            stream.activities.add(seq)
+            planned.append(out)
+        return planned
+
+    async def _send_turn(self, out: OutTurn, turn: Turn | None) -> None:
+        if self._turns.get(out.run) is not out:
+            return
+        if turn is None or not out.stream.is_open:
+            self._take_back_turn(out)
+            if out.has_more or turn is not None:
+                self._make_ready(out.run)
+            return
+        out.turn = turn
+        if turn.size_bytes > self._settings.max_work_item_bytes:
+            self._take_back_turn(out)
+            logger.error(
+                "run %s is stalled: its history has %d bytes, the limit is %d; start the sidecar with a higher one",
+                turn.run_id,
+                turn.size_bytes,
+                self._settings.max_work_item_bytes,
+            )
+            await self._store.change(lambda tx: stall_run(tx, turn))
+            return
+        out.stream.items.put_nowait(service_pb.WorkItem(workflowRequest=turn.to_request(), completionToken=out.token))
+
+    def _send_activity(self, out: OutActivity, request: service_pb.ActivityRequest | None) -> None:
+        if self._activities.get(out.seq) is not out:
+            return
+        if request is None or not out.stream.is_open:
+            self._forget_activity(out)
+            if request is not None:
+                self._waiting.add(out.run, out.seq, first=True)
+            return
+        out.request = request
+        out.stream.items.put_nowait(service_pb.WorkItem(activityRequest=request, completionToken=out.token))
+
+    # -- answers -------------------------------------------------------------------------------------------------
+
+    async def complete_turn(self, answer: service_pb.WorkflowResponse) -> None:
+        """Store a worker's answer to a turn; one that was superseded is dropped.
+
+        Raises:
+            StoreFullError: it cannot be stored now; the sidecar keeps it and tries again.
+        """
+        out = self._turn_by_token.get(answer.completionToken)
+        if not answer.completionToken:
+            out = next((o for o in self._turns.values() if o.turn and o.turn.run_id == answer.instanceId), None)
+        if out is None or out.turn is None or out.is_saving:
+            return
+        if is_version_missing(answer):
+            await self._decline(out, out.turn)
+            return
+        await self._save_turn(out, out.turn, answer)
+
+    async def _save_turn(self, out: OutTurn, turn: Turn, answer: service_pb.WorkflowResponse) -> None:
+        out.is_saving = True
+        app_id = self._settings.app_id
+
+        def settle(_applied: bool | None, error: BaseException | None) -> None:
+            if isinstance(error, StoreFullError):
+                self._unsaved.append(lambda: self._save_turn(out, turn, answer))
+                return
+            self._take_back_turn(out)
+            self._overdue_with.pop(out.run, None)
+            if error is not None or out.has_more:
+                self._make_ready(out.run)
+            elif not any(action.HasField("completeWorkflow") for action in answer.actions):
+                out.stream.hold(out.run, turn.history_count)
+                self._stalled.pop(out.run, None)
+            self._wake.set()
+
+        await self._store.change(lambda tx: apply_turn(tx, turn, answer, app_id), settle)
+
+    async def _decline(self, out: OutTurn, turn: Turn) -> None:
+        self._take_back_turn(out)
+        out.stream.forget(out.run)
+        declined = self._stalled_by(out.run)
+        declined.add(out.stream)
+        self._make_ready(out.run)
+        if declined.issuperset(self._streams):
+            await self._store.change(lambda tx: stall_run(tx, turn))
+
+    async def complete_activity(self, answer: service_pb.ActivityResponse) -> None:
+        """Store an activity's result; one that was superseded is dropped.
+
+        Raises:
+            StoreFullError: it cannot be stored now; the sidecar keeps it and tries again.
+        """
+        out = self._activity_by_token.get(answer.completionToken)
+        if not answer.completionToken:
+            out = next((o for o in self._activities.values() if o.is_answered_by(answer)), None)
+        if out is not None and not out.is_saving:
+            await self._save_activity(out, answer)
+
+    async def _save_activity(self, out: OutActivity, answer: service_pb.ActivityResponse) -> None:
+        out.is_saving = True
+
+        def settle(_posted: bool | None, error: BaseException | None) -> None:
+            if isinstance(error, StoreFullError):
+                self._unsaved.append(lambda: self._save_activity(out, answer))
+                return
+            self._forget_activity(out)
+            if error is not None:
+                self._waiting.add(out.run, out.seq, first=True)
+            self._wake.set()
+
+        await self._store.change(lambda tx: complete_activity(tx, out.seq, answer), settle)
+
+    async def _save_again(self) -> None:
+        waiting, self._unsaved = self._unsaved, []
+        for save in waiting:
+            try:
+                await save()
+            except StoreError as error:
+                logger.warning("an answer of a worker still waits to be stored: %s", error)
+
+    # -- bookkeeping ---------------------------------------------------------------------------------------------
+
+    def _absorb(self, tx: Transaction) -> None:
+        for run in tx.ended:
+            out = self._turns.get(run)
+            if out is not None:
+                self._take_back_turn(out)
+            self._ready.pop(run, None)
+            self._stalled.pop(run, None)
+            for stream in self._streams:
+                stream.forget(run)
+        for run in tx.ready:
+            self._make_ready(run)
+        for run, seq in tx.activities:
+            self._waiting.add(run, seq)
+        if tx.next_due_at < self._next_due_at:
+            self._next_due_at = tx.next_due_at
+            self._wake.set()
+        if tx.ready or tx.activities:
+            self._wake.set()
+
+    def _make_ready(self, run: int) -> None:
+        out = self._turns.get(run)
+        if out is not None:
+            out.has_more = True
+        else:
+            self._ready[run] = None
+
+    def _stalled_by(self, run: int) -> set[WorkStream]:
+        return self._stalled.setdefault(run, set())
+
+    def _take_back_turn(self, out: OutTurn) -> None:
+        out.stream.turns.discard(out.run)
+        self._turn_by_token.pop(out.token, None)
+        if self._turns.get(out.run) is out:
+            del self._turns[out.run]
+
+    def _forget_activity(self, out: OutActivity) -> None:
+        out.stream.activities.discard(out.seq)
+        self._activity_by_token.pop(out.token, None)
+        if self._activities.get(out.seq) is out:
+            del self._activities[out.seq]
+
+    def _new_token(self) -> str:
+        self._token_count += 1
+        return f"{self._token_prefix}-{self._token_count}"

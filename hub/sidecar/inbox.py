@@ -1,0 +1,125 @@
+"""What waits for a run: events from outside, results, timers; and how a turn is made of it."""
+
+import sqlite3
+from dataclasses import dataclass
+
+from .history import FINISHED, Event, read_history, to_string_value, turn_started
+from .proto import history_pb, service_pb
+from .store import Transaction
+
+FIRST = 0.0
+"""Order of what must come before anything else: a start, and what goes with it."""
+
+MAX_EVENTS_PER_TURN = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One turn of a run as it is sent to a worker."""
+
+    run: int
+    run_id: str
+    execution_id: str
+    history_count: int
+    taken: tuple[int, ...]
+    """The inbox rows that the turn consumes."""
+    new_events: tuple[Event, ...]
+    past_events: tuple[bytes, ...]
+    """Committed events that the worker does not hold."""
+    known_count: int
+    """How many committed events the worker holds already."""
+    propagated: bytes | None
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(map(len, self.past_events)) + sum(event.ByteSize() for event in self.new_events)
+
+    def to_request(self) -> service_pb.WorkflowRequest:
+        request = service_pb.WorkflowRequest(
+            instanceId=self.run_id,
+            executionId=to_string_value(self.execution_id),
+            pastEvents=[Event.FromString(event) for event in self.past_events],
+            newEvents=self.new_events,
+        )
+        if self.known_count:
+            request.cachedHistory.eventCount = self.known_count
+        if self.propagated is not None:
+            request.propagatedHistory.CopyFrom(history_pb.PropagatedHistory.FromString(self.propagated))
+        return request
+
+
+def post(
+    tx: Transaction,
+    run: int,
+    event: Event,
+    *,
+    external: bool = False,
+    due_at: float | None = None,
+    order_at: float | None = None,
+) -> None:
+    """Put an event into a run's inbox.
+
+    Args:
+        external: it belongs to the run, not to its present generation, so it outlives continue-as-new.
+        due_at: when it becomes visible; at once if None.
+        order_at: its place among the others; when it became visible if None.
+    """
+    if order_at is None:
+        order_at = tx.now if due_at is None else due_at
+    tx.db.execute(
+        "INSERT INTO inbox (run, external, order_at, due_at, event) VALUES (?, ?, ?, ?, ?)",
+        (run, external, order_at, due_at, event.SerializeToString()),
+    )
+    if due_at is None:
+        tx.ready.append(run)
+    else:
+        tx.next_due_at = min(tx.next_due_at, due_at)
+
+
+def release_due(tx: Transaction) -> None:
+    """Make timers visible whose time has come, and tell when the next one is due."""
+    rows = tx.db.execute("UPDATE inbox SET due_at = NULL WHERE due_at <= ? RETURNING run", (tx.now,)).fetchall()
+    tx.ready.extend(run for (run,) in rows)
+    (next_due_at,) = tx.db.execute("SELECT min(due_at) FROM inbox WHERE due_at IS NOT NULL").fetchone()
+    if next_due_at is not None:
+        tx.next_due_at = min(tx.next_due_at, next_due_at)
+
+
+def runs_with_mail(db: sqlite3.Connection) -> list[int]:
+    """All runs that have something visible, the longest waiting first."""
+    rows = db.execute("SELECT run FROM inbox WHERE due_at IS NULL GROUP BY run ORDER BY min(order_at), run")
+    return [run for (run,) in rows]
+
+
+def take_turn(db: sqlite3.Connection, run: int, now: float, known_count: int = 0) -> Turn | None:
+    """Read what a run's next turn consists of; None if there is nothing to do.
+
+    Args:
+        known_count: how many events of its history the worker holds; ignored if the run has fewer.
+    """
+    row = db.execute(
+        "SELECT id, execution_id, status, history_count, propagated FROM runs WHERE run = ?", (run,)
+    ).fetchone()
+    if row is None or row[2] in FINISHED:
+        return None
+    run_id, execution_id, _, history_count, propagated = row
+    mail = db.execute(
+        "SELECT seq, event FROM inbox WHERE run = ? AND due_at IS NULL ORDER BY order_at, seq LIMIT ?",
+        (run, MAX_EVENTS_PER_TURN),
+    ).fetchall()
+    events = [Event.FromString(event) for _, event in mail]
+    if not events or (history_count == 0 and not events[0].HasField("executionStarted")):
+        return None  # nothing, or a start that is scheduled for later
+    if known_count > history_count:
+        known_count = 0
+    return Turn(
+        run=run,
+        run_id=run_id,
+        execution_id=execution_id,
+        history_count=history_count,
+        taken=tuple(seq for seq, _ in mail),
+        new_events=(turn_started(now), *events),
+        past_events=tuple(read_history(db, run, known_count)),
+        known_count=known_count,
+        propagated=propagated,
+    )

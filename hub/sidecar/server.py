@@ -1,0 +1,197 @@
+"""The sidecar put together: store, dispatch, services, gRPC and HTTP."""
+
+import contextlib
+import logging
+import time
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+import grpc
+import grpc.aio
+
+from .broker import Broker
+from .client_api import ClientApi
+from .dispatch import Dispatcher
+from .errors import SidecarError
+from .health import open_health
+from .metadata_api import MetadataApi
+from .proto import RUNTIME_SERVICE, WORKFLOW_SERVICE, Empty, metadata_pb, pubsub_pb, service_pb, state_pb
+from .pubsub_api import PubSubApi
+from .rpc import Handler, HandlerFactory, MissingMethods
+from .runs import purge_old_runs
+from .settings import SidecarSettings
+from .state import delete_expired
+from .state_api import StateApi
+from .store import Store, Transaction, open_store
+from .topics import delete_expired_events
+from .worker_api import WorkerApi
+
+logger = logging.getLogger(__name__)
+
+STOP_GRACE_S = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sidecar:
+    """A running sidecar."""
+
+    grpc_port: int
+    http_port: int
+
+
+class AddressInUseError(SidecarError):
+    """The port is taken."""
+
+
+@contextlib.asynccontextmanager
+async def open_sidecar(settings: SidecarSettings) -> AsyncGenerator[Sidecar]:
+    """Serve Dapr's API in this event loop (asyncio) while the context is open.
+
+    Raises:
+        StoreError: the database file cannot be used.
+        AddressInUseError: another program has the port.
+    """
+    async with open_store(settings) as store:
+        dispatcher = Dispatcher(store, settings)
+        broker = Broker(store, settings)
+        worker_api = WorkerApi(dispatcher)
+        client_api = ClientApi(store, settings.app_id)
+        pubsub_api = PubSubApi(store, broker, settings)
+        await dispatcher.load()
+        server = grpc.aio.server(options=_options(settings))
+        factory = HandlerFactory(settings.token)
+        methods: dict[str, dict[str, Handler]] = {
+            WORKFLOW_SERVICE: _workflow_methods(factory, worker_api, client_api),
+            RUNTIME_SERVICE: _runtime_methods(
+                factory, StateApi(store, settings.state_stores), pubsub_api, MetadataApi(dispatcher, settings)
+            ),
+        }
+        server.add_generic_rpc_handlers(
+            [grpc.method_handlers_generic_handler(name, handlers) for name, handlers in methods.items()]
+        )
+        server.add_generic_rpc_handlers([MissingMethods(methods)])
+        grpc_port = _bind(server, settings)
+        async with anyio.create_task_group() as tasks:
+            for work in (dispatcher.run, dispatcher.sweep, dispatcher.ping, broker.run):
+                tasks.start_soon(work)
+            tasks.start_soon(_sweep, store, settings)
+            await server.start()
+            try:
+                async with open_health(settings.host, settings.http_port, _problem_finder(store)) as http_port:
+                    yield Sidecar(grpc_port=grpc_port, http_port=http_port)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    worker_api.stop()
+                    client_api.stop()
+                    pubsub_api.stop()
+                    await server.stop(STOP_GRACE_S)
+                tasks.cancel_scope.cancel()
+
+
+async def serve_sidecar(settings: SidecarSettings, on_ready: Callable[[Sidecar], None] | None = None) -> None:
+    """Serve until cancelled.
+
+    Args:
+        on_ready: called once, when clients can connect.
+    """
+    async with open_sidecar(settings) as sidecar:
+        if on_ready is not None:
+            on_ready(sidecar)
+        await anyio.sleep_forever()
+
+
+def _options(settings: SidecarSettings) -> list[tuple[str, Any]]:
+    # A worker whose process hangs does not answer these pings, and its stream is closed.
+    keepalive_ms = int(max(1.0, min(15.0, settings.worker_lease_s / 6)) * 1000)
+    return [
+        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.so_reuseport", 0),
+        ("grpc.keepalive_time_ms", keepalive_ms),
+        ("grpc.keepalive_timeout_ms", keepalive_ms),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 1000),
+    ]
+
+
+def _bind(server: grpc.aio.Server, settings: SidecarSettings) -> int:
+    address = f"{settings.host}:{settings.grpc_port}"
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise AddressInUseError(f"{address} cannot be bound; is another sidecar running there?") from error
+    if port == 0:
+        raise AddressInUseError(f"{address} cannot be bound; is another sidecar running there?")
+    return port
+
+
+def _problem_finder(store: Store) -> Callable[[], str | None]:
+    return lambda: None if store.damage is None else str(store.damage)
+
+
+async def _sweep(store: Store, settings: SidecarSettings) -> None:
+    """Delete what has had its time."""
+
+    def work(tx: Transaction) -> None:
+        delete_expired(tx)
+        delete_expired_events(tx)
+        if settings.retention_s is not None:
+            purge_old_runs(tx, time.time() - settings.retention_s)
+        tx.db.execute("PRAGMA incremental_vacuum(500)").fetchall()
+
+    while True:
+        await anyio.sleep(settings.sweep_interval_s)
+        try:
+            await store.change(work)
+        except SidecarError as error:
+            logger.warning("nothing was swept: %s", error)
+
+
+def _workflow_methods(factory: HandlerFactory, workers: WorkerApi, clients: ClientApi) -> dict[str, Handler]:
+    unary = factory.unary
+    complete_turn = unary(workers.complete_turn, service_pb.WorkflowResponse)
+    return {
+        "Hello": unary(workers.hello, Empty),
+        "GetWorkItems": factory.server_stream(workers.get_work_items, service_pb.GetWorkItemsRequest),
+        "CompleteWorkflowTask": complete_turn,
+        "CompleteOrchestratorTask": complete_turn,
+        "CompleteActivityTask": unary(workers.complete_activity, service_pb.ActivityResponse),
+        "StartInstance": unary(clients.start, service_pb.CreateInstanceRequest),
+        "GetInstance": unary(clients.get, service_pb.GetInstanceRequest),
+        "WaitForInstanceStart": unary(clients.wait_for_start, service_pb.GetInstanceRequest),
+        "WaitForInstanceCompletion": unary(clients.wait_for_completion, service_pb.GetInstanceRequest),
+        "RaiseEvent": unary(clients.raise_event, service_pb.RaiseEventRequest),
+        "TerminateInstance": unary(clients.terminate, service_pb.TerminateRequest),
+        "SuspendInstance": unary(clients.suspend, service_pb.SuspendRequest),
+        "ResumeInstance": unary(clients.resume, service_pb.ResumeRequest),
+        "PurgeInstances": unary(clients.purge, service_pb.PurgeInstancesRequest),
+        "ListInstanceIDs": unary(clients.list_ids, service_pb.ListInstanceIDsRequest),
+        "GetInstanceHistory": unary(clients.get_history, service_pb.GetInstanceHistoryRequest),
+        "RerunWorkflowFromEvent": unary(clients.rerun, service_pb.RerunWorkflowFromEventRequest),
+    }
+
+
+def _runtime_methods(
+    factory: HandlerFactory, state: StateApi, pubsub: PubSubApi, metadata: MetadataApi
+) -> dict[str, Handler]:
+    unary = factory.unary
+    publish_bulk = unary(pubsub.publish_bulk, pubsub_pb.BulkPublishRequest)
+    return {
+        "GetState": unary(state.get, state_pb.GetStateRequest),
+        "GetBulkState": unary(state.get_bulk, state_pb.GetBulkStateRequest),
+        "SaveState": unary(state.save, state_pb.SaveStateRequest),
+        "DeleteState": unary(state.delete, state_pb.DeleteStateRequest),
+        "DeleteBulkState": unary(state.delete_bulk, state_pb.DeleteBulkStateRequest),
+        "ExecuteStateTransaction": unary(state.transact, state_pb.ExecuteStateTransactionRequest),
+        "PublishEvent": unary(pubsub.publish, pubsub_pb.PublishEventRequest),
+        "BulkPublishEvent": publish_bulk,
+        "BulkPublishEventAlpha1": publish_bulk,
+        "SubscribeTopicEventsAlpha1": factory.both_streams(
+            pubsub.subscribe, pubsub_pb.SubscribeTopicEventsRequestAlpha1
+        ),
+        "GetMetadata": unary(metadata.get, metadata_pb.GetMetadataRequest),
+        "SetMetadata": unary(metadata.set, metadata_pb.SetMetadataRequest),
+    }

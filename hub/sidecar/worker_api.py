@@ -1,0 +1,73 @@
+"""The worker's half of the workflow service: work items out, answers in."""
+
+import grpc.aio
+
+from .dispatch import Dispatcher
+from .errors import StoppingError, StoreFullError
+from .proto import Empty, service_pb
+from .workers import WorkStream
+
+
+class WorkerApi:
+    """RPCs of `TaskHubSidecarService` that workers call."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+        self._streams: set[WorkStream] = set()
+        self._is_stopping = False
+
+    async def hello(self, _request: Empty, context: "grpc.aio.ServicerContext[Empty, Empty]") -> Empty:
+        self._dispatcher.seen(context.peer())
+        return Empty()
+
+    async def get_work_items(
+        self,
+        request: service_pb.GetWorkItemsRequest,
+        context: "grpc.aio.ServicerContext[service_pb.GetWorkItemsRequest, service_pb.WorkItem]",
+    ) -> None:
+        """Send work until the worker goes, or is given up."""
+        stream = WorkStream(context.peer(), request.capabilities)
+        if self._is_stopping:
+            raise StoppingError("the sidecar is stopping")
+        self._streams.add(stream)
+        # Lets a worker know at once that it is connected, before there is any work.
+        await context.send_initial_metadata(())
+        self._dispatcher.add(stream)
+        try:
+            while (item := await stream.items.get()) is not None:
+                await context.write(item)
+        finally:
+            self._streams.discard(stream)
+            self._dispatcher.remove(stream)
+        raise StoppingError("the sidecar is stopping, or gave this worker's items to another; connect again")
+
+    async def complete_turn(
+        self,
+        request: service_pb.WorkflowResponse,
+        context: "grpc.aio.ServicerContext[service_pb.WorkflowResponse, service_pb.CompleteTaskResponse]",
+    ) -> service_pb.CompleteTaskResponse:
+        self._dispatcher.seen(context.peer())
+        try:
+            await self._dispatcher.complete_turn(request)
+        except StoreFullError as error:
+            raise StoppingError(f"kept in memory for now: {error}") from error
+        return service_pb.CompleteTaskResponse()
+
+    async def complete_activity(
+        self,
+        request: service_pb.ActivityResponse,
+        context: "grpc.aio.ServicerContext[service_pb.ActivityResponse, service_pb.CompleteTaskResponse]",
+    ) -> service_pb.CompleteTaskResponse:
+        self._dispatcher.seen(context.peer())
+        try:
+            await self._dispatcher.complete_activity(request)
+        except StoreFullError as error:
+            # RESOURCE_EXHAUSTED would make the SDK fail the activity: it reads it as "too large for ever".
+            raise StoppingError(f"kept in memory for now: {error}") from error
+        return service_pb.CompleteTaskResponse()
+
+    def stop(self) -> None:
+        """End all streams; their workers will look for a sidecar again."""
+        self._is_stopping = True
+        for stream in self._streams:
+            stream.revoke()

@@ -1,0 +1,109 @@
+"""The workers that are connected, and the queue of activities that wait for one."""
+
+import asyncio
+import time
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .inbox import Turn
+from .proto import service_pb
+
+HEALTH_PING = service_pb.WORKER_CAPABILITY_HEALTH_PING
+STATEFUL_HISTORY = service_pb.WORKER_CAPABILITY_STATEFUL_HISTORY
+
+
+class WorkStream:
+    """One worker's stream of work items."""
+
+    def __init__(self, peer: str, capabilities: Iterable[int]) -> None:
+        self.peer = peer
+        self.items: asyncio.Queue[service_pb.WorkItem | None] = asyncio.Queue()
+        """What is to be sent; None ends the stream."""
+        self.turns: set[int] = set()
+        """Runs whose turn is with this worker."""
+        self.activities: set[int] = set()
+        self.is_open = True
+        self.last_seen = time.monotonic()
+        self._capabilities = frozenset(capabilities)
+        self._held: dict[int, int] = {}
+
+    @property
+    def takes_pings(self) -> bool:
+        return HEALTH_PING in self._capabilities
+
+    def held_count(self, run: int) -> int:
+        """How many events of a run's history the worker has in memory."""
+        return self._held.get(run, 0)
+
+    def hold(self, run: int, count: int) -> None:
+        if count and STATEFUL_HISTORY in self._capabilities:
+            self._held[run] = count
+
+    def forget(self, run: int) -> None:
+        self._held.pop(run, None)
+
+    def revoke(self) -> None:
+        """End the stream from our side: the worker is silent."""
+        self.is_open = False
+        self.items.put_nowait(None)
+
+
+class ActivityQueue:
+    """Activities in turn, one run after the other, so that a run with thousands does not hold up the rest."""
+
+    def __init__(self) -> None:
+        self._by_run: OrderedDict[int, deque[int]] = OrderedDict()
+
+    def __bool__(self) -> bool:
+        return bool(self._by_run)
+
+    def add(self, run: int, seq: int, *, first: bool = False) -> None:
+        waiting = self._by_run.setdefault(run, deque())
+        if first:
+            waiting.appendleft(seq)
+        else:
+            waiting.append(seq)
+
+    def pop(self) -> tuple[int, int]:
+        run, waiting = next(iter(self._by_run.items()))
+        seq = waiting.popleft()
+        if waiting:
+            self._by_run.move_to_end(run)
+        else:
+            del self._by_run[run]
+        return run, seq
+
+
+@dataclass(slots=True, eq=False)
+class OutTurn:
+    """A turn that is with a worker."""
+
+    run: int
+    token: str
+    stream: WorkStream
+    given_at: float
+    turn: Turn | None = None
+    has_more: bool = False
+    """Something came in after the turn was put together."""
+    is_saving: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class OutActivity:
+    """An activity that is with a worker."""
+
+    run: int
+    seq: int
+    token: str
+    stream: WorkStream
+    request: service_pb.ActivityRequest | None = None
+    is_saving: bool = False
+
+    def is_answered_by(self, answer: service_pb.ActivityResponse) -> bool:
+        request = self.request
+        return (
+            request is not None
+            and request.workflowInstance.instanceId == answer.instanceId
+            and request.taskId == answer.taskId
+        )
