@@ -18,6 +18,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 
 _CHUNK_BYTES = 64 * 1024
 _GRACE_S = 3
+_WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104 - refused: no Host header could be told from a wrong one
 
 
 def add_serving_arguments(parser: argparse.ArgumentParser) -> None:
@@ -120,6 +121,8 @@ async def _serve_http(server: Server, *, host: str, port: int) -> None:
         def capture_signals(self) -> Generator[None]:
             yield
 
+    if host in _WILDCARDS:
+        raise AddressError(f"can't listen on {host}: expected the one address that clients use, such as 127.0.0.1")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=128)

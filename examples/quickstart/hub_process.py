@@ -41,24 +41,31 @@ class RunningHub:
         Raises:
             HubFailedError: one of them is down; the message says which and why.
         """
+        try:
+            with anyio.fail_after(_READY_S):
+                servers = await self._started_servers()
+        except (TimeoutError, httpx.HTTPError) as error:
+            raise self.failure(f"the servers were not started within {_READY_S} s") from error
+        down = [f"{server['name']}: {server.get('problem')}" for server in servers if server["phase"] != "ready"]
+        if down:
+            raise self.failure(f"not all servers are ready: {'; '.join(down)}")
+
+    async def _started_servers(self) -> list[dict[str, Any]]:
         async with httpx.AsyncClient(trust_env=False) as http:
-            with anyio.move_on_after(_READY_S):
-                while True:
-                    state: dict[str, Any] = (await http.get(httpx.URL(self.url).join("/readyz"))).json()
-                    if state["status"] == "ready":
-                        break
-                    await anyio.sleep(_POLL_S)
-                down = [server for server in state["servers"] if server["phase"] != "ready"]
-                if not down:
-                    return
-                problems = "; ".join(f"{server['name']}: {server.get('problem', server['phase'])}" for server in down)
-                raise HubFailedError(f"not all servers are ready: {problems}\n{_tail(self.log)}")
-        raise HubFailedError(f"the servers were not started within {_READY_S} s\n{_tail(self.log)}")
+            while True:
+                state: dict[str, Any] = (await http.get(httpx.URL(self.url).join("/readyz"))).json()
+                if state["status"] == "ready":
+                    return state["servers"]
+                await anyio.sleep(_POLL_S)
 
     async def wait_for_end(self) -> None:
         """Wait as long as the hub runs, and fail then: it has no reason to end by itself."""
         status = await self.process.wait()
-        raise HubFailedError(f"the hub ended by itself with status {status}; its log is {self.log}\n{_tail(self.log)}")
+        raise self.failure(f"the hub ended by itself with status {status}")
+
+    def failure(self, problem: str) -> HubFailedError:
+        """The error to raise, with the end of what the hub logged."""
+        return HubFailedError(f"{problem}; the hub's log ends so:\n{_tail(self.log)}")
 
 
 @asynccontextmanager
@@ -96,7 +103,7 @@ async def _address(process: Process, log: Path) -> str:
         with anyio.fail_after(_START_S):
             line = await BufferedByteReceiveStream(process.stdout).receive_until(b"\n", 65_536)
     except (anyio.EndOfStream, anyio.IncompleteRead, TimeoutError) as error:
-        raise HubFailedError(f"the hub did not start\n{_tail(log)}") from error
+        raise HubFailedError(f"the hub did not start; its log ends so:\n{_tail(log)}") from error
     answer = json.loads(line)
     if "url" not in answer:
         raise HubFailedError(f"the hub did not start: {line.decode()}")

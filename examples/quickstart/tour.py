@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import anyio
+import httpx2
 from anyio import to_thread
 from mcp import Client, MCPError
 from mcp.types import CallToolResult, TextContent
@@ -29,7 +30,7 @@ from examples.quickstart.snippets import client_snippets
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CONFIG = Path(__file__).resolve().with_name("hub.yaml")
-ENVIRONMENTS = CHECKOUT / ".cache" / "envs"
+ENVIRONMENTS = Path(os.environ.get("QUICKSTART_ENVS") or CHECKOUT / ".cache" / "envs")
 PORT = 8080
 EXPECTED_TOOLS = {"git": 12, "notes": 8, "papers": 2, "time": 2}
 
@@ -68,16 +69,20 @@ async def take_tour(hub: RunningHub) -> None:
 
     Raises:
         WrongAnswerError: one of them is not as it should be.
+        HubFailedError: the connection did not hold.
     """
     problem: WrongAnswerError | None = None
-    async with Client(hub.url) as client:
-        say("")
-        say(f"Connected to {hub.url}, protocol {client.protocol_version}.")
-        try:
-            for show in (show_tools, show_log, show_time, show_note, show_paper):
-                await show(client)
-        except WrongAnswerError as error:
-            problem = error  # raised outside the client, whose tasks would wrap it in a group
+    try:
+        async with Client(hub.url) as client:
+            say("")
+            say(f"Connected to {hub.url}, protocol {client.protocol_version}.")
+            try:
+                for show in (show_tools, show_log, show_time, show_note, show_paper):
+                    await show(client)
+            except WrongAnswerError as error:
+                problem = error  # raised outside the client, whose tasks would wrap it in a group
+    except* (MCPError, httpx2.HTTPError) as errors:
+        raise hub.failure(f"a client could not go on ({errors.exceptions[0]!r})") from errors
     if problem is not None:
         raise problem
     say("")

@@ -55,7 +55,6 @@ def test_the_tour_uses_each_server_and_ends_with_a_status(tmp_path: Path) -> Non
     tour = start_tour(tmp_path, {"ONCE": "1"})
     output, _ = tour.communicate(timeout=TOUR_TIMEOUT_S - 10)
     assert tour.returncode == 0, output
-    head = subprocess.run(["git", "rev-parse", "HEAD~1"], cwd=CHECKOUT, capture_output=True, text=True, check=True)
     for expected in (
         "notes: add_note, delete_note, get_note, list_notes, search_notes, tag_note, untag_note, update_note",
         "papers: read_paper, search_papers",
@@ -64,7 +63,6 @@ def test_the_tour_uses_each_server_and_ends_with_a_status(tmp_path: Path) -> Non
         "9901.00002v2: Agents that survive the end of their process",
         "Every server answered as it should.",
         "The endpoint: http://127.0.0.1:",
-        head.stdout.strip(),
     ):
         assert expected in output
 
@@ -93,14 +91,12 @@ def test_ctrl_c_ends_everything_that_the_demo_started(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(TOUR_TIMEOUT_S)
-def test_a_tour_that_fails_says_so_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    tour = start_tour(tmp_path, {"ONCE": "1", "UV": str(tmp_path / "none"), "QUICKSTART_ENVS": "ignored"})
-    output, _ = tour.communicate(timeout=TOUR_TIMEOUT_S - 10)
-    # The environments may be there from another run: then uv is not needed and the tour succeeds.
-    if tour.returncode != 0:
-        assert tour.returncode == 1, output
-        assert "The quickstart failed: uv could not be run to its end" in output
-        assert "Traceback" not in output
+def test_a_tour_that_cannot_be_prepared_says_why(tmp_path: Path) -> None:
+    tour = start_tour(tmp_path, {"ONCE": "1", "UV": str(tmp_path / "none"), "QUICKSTART_ENVS": str(tmp_path / "envs")})
+    output, _ = tour.communicate(timeout=30)
+    assert tour.returncode == 1, output
+    assert "The quickstart failed: uv could not be run to its end" in output
+    assert "Traceback" not in output
 
 
 def test_the_local_feed_is_one_that_papers_can_read() -> None:

@@ -101,6 +101,15 @@ def test_a_port_that_is_taken_is_named(name: str, tmp_path: Path) -> None:
     assert errors.startswith(f"{name}: can't listen on {LOOPBACK}:{port}: ")
 
 
+@pytest.mark.parametrize("name", SERVERS)
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_a_server_does_not_listen_on_every_address(name: str, host: str, tmp_path: Path) -> None:
+    with started(name, tmp_path, ["--http", "0", "--host", host]) as process:
+        _, errors = process.communicate(timeout=10)
+    assert process.returncode == 2
+    assert errors == f"{name}: can't listen on {host}: expected the one address that clients use, such as 127.0.0.1\n"
+
+
 def test_a_notes_file_that_cannot_be_used_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "notes.db").write_text("no database, but a text of some length" * 100)
     with started("notes", tmp_path) as process:
