@@ -19,7 +19,7 @@ _ADVICE = {
         "found a second `: ` on the line; expected one key and one value; put the value in quotes"
     ),
     "found undefined alias": "found an alias that no anchor defines; expected `&name` before `*name`; define it",
-    "expected a single document": "found a second document; expected one; remove the line `---` and what follows",
+    "found another document": "found a second document; expected one; remove the line `---` and what follows",
 }
 
 
