@@ -97,7 +97,7 @@ class Serving:
         write_running(self._places, url=url, token=token, started_at=datetime.now(UTC))
         try:
             await self._hub.apply(enabled_servers(self._loaded.resolved))
-            async for found in watch_config(self._loaded.path, self._loaded):
+            async for found in watch_config(self._loaded):
                 await self._apply_change(found)
         finally:
             remove_running(self._places)
