@@ -11,7 +11,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 _CASES = {
     "python -c pass": ["-c", "pass"],
     "import hub": ["-c", "import hub"],
-    "hub --help": ["-m", "hub.cli.main", "--help"],
+    "hub --help": [str(Path(sys.executable).with_name("hub")), "--help"],
 }
 
 

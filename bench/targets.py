@@ -16,6 +16,9 @@ from bench.programs import BenchError, Programs
 _ROOT = Path(__file__).resolve().parent.parent
 _VERSION = "2026-07-28"
 
+HUB = str(Path(sys.executable).with_name("hub"))
+"""The command of the environment that this runs in."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
@@ -72,7 +75,7 @@ def open_hub(folder: Path, server: Mapping[str, object], *, name: str = "hub") -
     port = free_port()
     url = f"http://127.0.0.1:{port}/mcp"
     env = {"XDG_STATE_HOME": str(home / "state"), "XDG_CONFIG_HOME": str(home / "config")}
-    command = [sys.executable, "-m", "hub.cli.main", "serve", "-c", str(config), "--port", str(port)]
+    command = [HUB, "serve", "-c", str(config), "--port", str(port)]
     log_path = home / "hub.log"
     started_at = time.perf_counter()
     with running(command, log_path=log_path, env=env, cwd=_ROOT) as program:

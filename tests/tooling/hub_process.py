@@ -35,7 +35,7 @@ def write_config(folder: Path, servers: Mapping[str, Json], *, gateway: Json | N
 
 
 def hub_command(config: Path, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "hub.cli.main", "serve", "-c", str(config), *arguments]
+    return [str(Path(sys.executable).with_name("hub")), "serve", "-c", str(config), *arguments]
 
 
 def hub_environment(folder: Path) -> dict[str, str]:
