@@ -42,6 +42,8 @@ class CrewRun:
     def __init__(self, ctx: RunContext) -> None:
         self.ctx = ctx
         self.usage = Usage()
+        self.asked = 0
+        """How often `Flow.ask` was called."""
         self.tasks: dict[int, int] = {}
         """`id` of a task of the crew -> its place."""
         self.task_done: Callable[[int, Any], Awaitable[None]] | None = None

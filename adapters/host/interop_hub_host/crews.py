@@ -46,7 +46,7 @@ def crew_tool(source: CrewSource, target: Target) -> HostTool:
     return HostTool(
         name=target.name or source.name,
         kind="crew",
-        description=target.description or source.description or f"A crew of {len(sample.agents)} agents: {steps}",
+        description=target.description or source.description or f"Runs a crew: {steps}",
         input_schema=input_schema(sample, defaults, target.schema or {}),
         output_schema=output_schema(sample),
         call=call,

@@ -97,6 +97,8 @@ class Hints:
         return {"anyOf": [schema for schema, _ in variants]}, choose
 
     def _model(self, model: Any) -> Json:
+        if model.__name__ in self.definitions:
+            return {"$ref": f"#/$defs/{model.__name__}"}
         schema: Json = model.model_json_schema()
         self.definitions.update(schema.pop("$defs", {}))
         self.definitions[model.__name__] = schema

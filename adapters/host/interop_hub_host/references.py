@@ -42,7 +42,11 @@ def load_module(place: str, reference: str) -> ModuleType:
 def _offers(owner: Any) -> str:
     names = [name for name in vars(owner) if not name.startswith("_")] if isinstance(owner, (ModuleType, type)) else []
     own = getattr(owner, "__name__", "")
-    mine = [name for name in names if getattr(vars(owner)[name], "__module__", own) == own]
+    mine = [
+        name
+        for name in names
+        if not isinstance(vars(owner)[name], ModuleType) and getattr(vars(owner)[name], "__module__", own) == own
+    ]
     return f"; it has: {', '.join(sorted(mine)[:20])}" if mine else ""
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 from .failures import HostError
 from .run_record import RunRecord, arguments_digest, question_key
 from .storage import DeferredStore, PrefixStore, Store
-from .tools import Completed, HostTool, Paused, Progress, Question, RunContext
+from .tools import Completed, Draining, HostTool, Paused, Progress, Question, RunContext
 from .validation import find_problem
 
 Json = dict[str, Any]
@@ -57,7 +57,7 @@ class Ended:
 
 
 class _Run:
-    def __init__(self, request: CallRequest, run_id: str, store: Store, draining: threading.Event) -> None:
+    def __init__(self, request: CallRequest, run_id: str, store: Store, draining: Draining) -> None:
         self.run_id = run_id
         self.tool = request.tool
         self.keyed = request.run_id is not None
@@ -183,7 +183,7 @@ class Runs:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._live: dict[tuple[str, str], _Run] = {}
-        self._draining = threading.Event()
+        self._draining = Draining()
 
     async def step(self, request: CallRequest) -> Ended | Asking:
         """Run, or go on with, a call until its end or its next question.

@@ -1,9 +1,10 @@
 """The neutral shape of a tool: what an adapter makes of a crew, a flow, a graph or a function."""
 
+import contextlib
 import hashlib
 import re
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -56,6 +57,33 @@ class Ask(Protocol):
 Progress = Callable[[float, float | None, str], None]
 
 
+class Draining:
+    """Whether the host is about to stop; lives on the event loop."""
+
+    def __init__(self) -> None:
+        self._set = False
+        self._callbacks: list[Callable[[], None]] = []
+
+    def is_set(self) -> bool:
+        return self._set
+
+    def set(self) -> None:
+        self._set = True
+        for callback in tuple(self._callbacks):
+            callback()
+
+    @contextlib.contextmanager
+    def told(self, callback: Callable[[], None]) -> Iterator[None]:
+        """Have a callback called when the host begins to stop, also if it did already."""
+        if self._set:
+            callback()
+        self._callbacks.append(callback)
+        try:
+            yield
+        finally:
+            self._callbacks.remove(callback)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
     """What an adapter may use while it runs one call."""
@@ -78,7 +106,7 @@ class RunContext:
     ask: Ask
     stopped: threading.Event
     """Set when the call was cancelled: no model call may start any more, on whatever thread."""
-    draining: threading.Event
+    draining: Draining
     """Set when the host is about to stop: end at the next safe point."""
 
 

@@ -113,9 +113,6 @@ ready_crew = six_tasks()
 class ClassCrew:
     """A crew as crewai's own template writes it."""
 
-    agents_config = {"worker": {"role": "{topic} expert", "goal": "work", "backstory": "steady"}}
-    tasks_config = {"only": {"description": "TASK=only; TOPIC={topic}; {current_year}", "expected_output": "a text"}}
-
     @before_kickoff
     def add_year(self, inputs: dict[str, object]) -> dict[str, object]:
         return {"current_year": "2026", **inputs}
