@@ -71,7 +71,11 @@ class Peer:
             message = await response
             await exchange.told()
         except asyncio.CancelledError:
-            if not response.done() and self._ended is None and exchange.method != "initialize":
+            if (
+                (response.cancelled() or not response.done())
+                and self._ended is None
+                and exchange.method != "initialize"
+            ):
                 reason = "timeout" if exchange.timed_out else "cancelled"
                 note = wire.notification("notifications/cancelled", {"requestId": request_id, "reason": reason})
                 self._tasks.start_soon(self._send_message, note)

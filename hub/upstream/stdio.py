@@ -102,7 +102,10 @@ async def open_stdio(site: Site) -> AsyncGenerator[DuplexConnection]:
             if connection is not None:
                 connection.receive_notification(method, params)
 
-        peer = Peer(send=child.send, tasks=tasks, notify=notify, identity=site.links.identity, logger=site.logger)
+        async def send(message: bytes) -> None:
+            await child.send(message + b"\n")
+
+        peer = Peer(send=send, tasks=tasks, notify=notify, identity=site.links.identity, logger=site.logger)
         output.peer, output.child = peer, child
         ended = anyio.Event()
 
