@@ -45,9 +45,15 @@ async def receive(
     Args:
         timeout_s: seconds without an answer or progress until the stream is given up.
         release: called once when the reply is complete or closed.
+
+    Raises:
+        TooLargeError: the server announced more than the limit.
     """
     content_type = response.headers.get("Content-Type", "application/json").encode("latin-1", "replace")
     length = response.content_length
+    if length is not None and length > limit_bytes:
+        response.close()
+        raise TooLargeError(_too_large(limit_bytes))
     if length is not None and length <= WHOLE_BYTES and response.content_type != EVENT_STREAM:
         with translated():
             body = await read_body(response, limit_bytes)
@@ -83,7 +89,7 @@ async def _stream(
                 deadline = clock.time() + timeout_s
             size_bytes += len(chunk)
             if size_bytes > limit_bytes:
-                raise TooLargeError(f"it sent more than {limit_bytes} bytes (`max_message_bytes`)")
+                raise TooLargeError(_too_large(limit_bytes))
             yield chunk
     finally:
         if response.content.at_eof():
@@ -91,3 +97,7 @@ async def _stream(
         else:
             response.close()
         release()
+
+
+def _too_large(limit_bytes: int) -> str:
+    return f"it sent more than {limit_bytes} bytes (`max_message_bytes`)"

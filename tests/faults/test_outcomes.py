@@ -110,6 +110,7 @@ def test_a_server_that_refuses_connections_is_unavailable_until_it_is_there_agai
 
 def test_a_call_that_hangs_ends_with_its_timeout(tmp_path: Path) -> None:
     with hub_with(tmp_path, {**stdio_server(), "timeout_s": 1}) as hub:
+        assert text_of(echo(hub.port)) == "hello"
         started_at = time.monotonic()
         assert code_of(call_tool(hub.port, "faulty__hang")) == "timeout"
         assert 0.9 < time.monotonic() - started_at < 2.5
@@ -118,6 +119,7 @@ def test_a_call_that_hangs_ends_with_its_timeout(tmp_path: Path) -> None:
 
 def test_a_call_that_hangs_over_http_ends_with_its_timeout(tmp_path: Path) -> None:
     with http_server(tmp_path, "faulty") as entry, hub_with(tmp_path, {**entry, "timeout_s": 1}) as hub:
+        assert text_of(echo(hub.port)) == "hello"
         started_at = time.monotonic()
         assert code_of(call_tool(hub.port, "faulty__hang")) == "timeout"
         assert 0.9 < time.monotonic() - started_at < 2.5
