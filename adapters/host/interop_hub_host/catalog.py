@@ -36,7 +36,7 @@ def load(targets: Sequence[Target]) -> Loaded:
             _report(error)
             loaded.problems.append(error)
             continue
-        except Exception as error:  # noqa: BLE001 - the user's own factories run here: anything may come out of them
+        except Exception as error:
             detail = f"{type(error).__name__}: {error}".strip().splitlines()[-1]
             problem = TargetError(target.reference, f"`{target.reference}` raises {type(error).__name__}", detail)
             logger.debug("loading %s", target.reference, exc_info=True)

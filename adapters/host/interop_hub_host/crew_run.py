@@ -9,7 +9,7 @@ import contextlib
 import contextvars
 import functools
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from importlib import import_module
 from typing import Any
 
@@ -23,7 +23,7 @@ class Usage:
     """Counts the tokens of one run: crewai counts a model that agents share once for each of them."""
 
     def __init__(self) -> None:
-        self._counts = dict.fromkeys(USAGE_KEYS, 0)
+        self._counts: dict[str, int] = {key: 0 for key in USAGE_KEYS}  # noqa: C420 - the keys' literal types would stick
         self._lock = threading.Lock()
 
     def add(self, counts: Json) -> None:
@@ -90,7 +90,7 @@ def _install() -> None:
 
 
 @contextlib.contextmanager
-def carried(run: CrewRun, on_event: Callable[[Any, Any], None]) -> Iterator[None]:
+def carried(run: CrewRun, on_event: Callable[[Any, Any], None]) -> Generator[None]:
     """Make a run's context: events, people's answers, usage, and the end of model calls after a cancel."""
     from .crew_people import people
 

@@ -19,7 +19,14 @@ USAGE_KEYS: Final = (
     "successful_requests",
 )
 
-_TYPES: Final = ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"), (list, "array"), (dict, "object"))
+_TYPES: Final = (
+    (bool, "boolean"),
+    (int, "integer"),
+    (float, "number"),
+    (str, "string"),
+    (list, "array"),
+    (dict, "object"),
+)
 
 
 def placeholders(crew: Any) -> list[str]:

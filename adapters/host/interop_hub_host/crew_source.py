@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from .failures import TargetError
 from .tools import tool_name
@@ -38,8 +38,8 @@ def crew_source(found: Any, crewai: Any, reference: str) -> CrewSource:
         TargetError: it is no crew, and makes none.
     """
     if getattr(found, "is_crew_class", False):
-        return CrewSource(build=_from_class(found), name=tool_name(found.__name__), description=_doc_of(found))
-    if isinstance(found, crewai.Crew):
+        return CrewSource(build=_from_class(found), name=tool_name(found.__name__), description=own_doc(found))
+    if isinstance(found, cast("type", crewai.Crew)):
         return CrewSource(build=found.copy, name=tool_name(found.name or "crew"))
     if not callable(found):
         raise TargetError(reference, f"`{reference}` is of type {type(found).__name__}; expected a crew")
@@ -52,17 +52,18 @@ def crew_source(found: Any, crewai: Any, reference: str) -> CrewSource:
     if needed:
         message = f"`{reference}` can't be called without arguments ({', '.join(needed)}): give them defaults"
         raise TargetError(reference, message)
-    made = found()
-    if not isinstance(made, crewai.Crew):
+    made: Any = found()
+    crew_class: Any = crewai.Crew
+    if not isinstance(made, crew_class):
         raise TargetError(reference, f"`{reference}` returns {type(made).__name__}; expected a crew")
     name = made.name if made.name not in (None, "crew") else found.__name__
-    return CrewSource(build=found, name=tool_name(name), description=_doc_of(found))
+    return CrewSource(build=found, name=tool_name(name), description=own_doc(found))
 
 
-def _doc_of(found: Any) -> str | None:
+def own_doc(found: Any) -> str | None:
     """Give an object's own docstring, not its parents'."""
-    doc = vars(found).get("__doc__") if inspect.isclass(found) else found.__doc__
-    return inspect.cleandoc(doc) if doc else None
+    owned: Any = vars(found) if inspect.isclass(found) else {"__doc__": found.__doc__}
+    return inspect.cleandoc(owned["__doc__"]) if owned.get("__doc__") else None
 
 
 def _from_class(owner: Any) -> Callable[[], Any]:

@@ -1,4 +1,4 @@
-"""Where a flow's state is while it waits for feedback: crewai asks for it in the middle of a step, the store can wait."""
+"""Where a flow's state is while it waits for feedback: crewai asks in the middle of a step, the store can wait."""
 
 import json
 from importlib import import_module

@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-import inspect
 from importlib import import_module
 from typing import Any
 
 from .classify import classify
 from .crew_run import CrewRun, carried
 from .crew_schema import USAGE_KEYS
+from .crew_source import own_doc
 from .failures import HostError, TargetError
 from .flow_people import feedback_question, give_feedback, install
 from .flow_state import PendingFlow
@@ -33,11 +33,10 @@ def flow_tool(flow_class: Any, target: Target) -> HostTool:
 
     with contextlib.suppress(ImportError):
         import_module("lancedb")  # the first flow of a process imports it: seconds that no call should pay for
-    doc = vars(flow_class).get("__doc__")
     return HostTool(
         name=target.name or tool_name(flow_class.__name__),
         kind="flow",
-        description=target.description or (inspect.cleandoc(doc) if doc else f"Runs the flow {flow_class.__name__}"),
+        description=target.description or own_doc(flow_class) or f"Runs the flow {flow_class.__name__}",
         input_schema=_input_schema(flow_class, target),
         output_schema={
             "type": "object",
@@ -54,10 +53,10 @@ def flow_tool(flow_class: Any, target: Target) -> HostTool:
 
 def _input_schema(flow_class: Any, target: Target) -> Json:
     """Take the state's model without its id; a state mixes arguments with working fields, so they may be named."""
-    model = getattr(flow_class, "_initial_state_t", None) or flow_class.model_fields["initial_state"].default
+    model: Any = getattr(flow_class, "_initial_state_t", None) or flow_class.model_fields["initial_state"].default
     overrides = target.schema or {}
-    if not (inspect.isclass(model) and hasattr(model, "model_json_schema")):
-        named = {name: {} for name in target.inputs or ()} | overrides
+    if (model is None) or not hasattr(model, "model_json_schema"):
+        named: Json = {**{name: {} for name in target.inputs or ()}, **overrides}
         return {"type": "object", "properties": named, "additionalProperties": target.inputs is None}
     schema: Json = model.model_json_schema()
     known = {name: item for name, item in schema.get("properties", {}).items() if name != "id"}

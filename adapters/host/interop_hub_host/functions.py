@@ -16,7 +16,10 @@ from .tools import Completed, HostTool, Outcome, RunContext, tool_name
 Json = dict[str, Any]
 
 INJECTED = ("progress", "ask")
-"""Parameters, unhinted or callables, that the host fills in: `progress(done, total, message)` and `ask(message, schema)`."""
+"""Parameters, unhinted or callables, that the host fills in.
+
+`progress(done, total, message)` tells how far the work is; `ask(message, schema)` asks a person.
+"""
 
 
 def module_functions(module: ModuleType, reference: str) -> list[HostTool]:
@@ -47,11 +50,7 @@ def function_tool(
     injected: list[str] = []
     try:
         types = typing.get_type_hints(function, include_extras=True)
-        for key, parameter in inspect.signature(function).parameters.items():
-            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                continue
-            if parameter.kind is parameter.POSITIONAL_ONLY:
-                raise TypeError(f"`{key}` can't be given by name")
+        for key, parameter in _named_parameters(function).items():
             if _is_injected(key, parameter, types.get(key)):
                 injected.append(key)
                 continue
@@ -93,6 +92,16 @@ def function_tool(
         output_schema=outputs,
         call=call,
     )
+
+
+def _named_parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    found: dict[str, inspect.Parameter] = {}
+    for key, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            raise TypeError(f"`{key}` can't be given by name")
+        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            found[key] = parameter
+    return found
 
 
 def _is_injected(key: str, parameter: inspect.Parameter, hint: Any) -> bool:

@@ -6,6 +6,7 @@ import typing
 from typing import Any, Final, cast
 
 from .hints import Hints
+from .plain import as_object
 
 Json = dict[str, Any]
 
@@ -66,7 +67,7 @@ def _schema_of(graph: Any, side: str) -> Json:
         schema = getattr(graph, f"get_{side}_jsonschema")()
     except Exception:  # noqa: BLE001 - whatever pydantic has against a type, the hints are read instead
         schema = _schema_of_hints(getattr(graph.builder, f"{side}_schema"))
-    return cast("Json", schema) if isinstance(schema, dict) else {}
+    return as_object(schema)
 
 
 def _schema_of_hints(model: Any) -> Json:
@@ -130,6 +131,6 @@ def message_text(message: Any) -> str:
     content = message.content
     if isinstance(content, str):
         return content
-    blocks = [block if isinstance(block, dict) else {"text": str(block)} for block in cast("list[Any]", content)]
-    texts = [str(cast("Json", block).get("text", "")) for block in blocks if "text" in block]
+    blocks = [as_object(block) or {"text": str(block)} for block in cast("list[Any]", content)]
+    texts = [str(block["text"]) for block in blocks if "text" in block]
     return "".join(texts) or json.dumps(blocks, default=str)

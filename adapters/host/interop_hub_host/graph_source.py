@@ -7,14 +7,15 @@ from typing import Any
 from .failures import TargetError
 
 
-def compiled_graph(found: Any, reference: str) -> Any:
+def compiled_graph(named: Any, reference: str) -> Any:
     """Give the compiled graph of what a reference names.
 
     Raises:
         TargetError: it is no graph, and makes none.
     """
-    if not _is_graph(found) and callable(found) and not hasattr(found, "compile"):
-        found = _made(found, reference)
+    found: Any = named
+    if not _is_graph(found) and callable(named) and not hasattr(found, "compile"):
+        found = _made(named, reference)
     if hasattr(found, "compile") and not _is_graph(found):
         found = found.compile()
     if not _is_graph(found):
@@ -31,10 +32,13 @@ def _made(function: Any, reference: str) -> Any:
     parameters = [
         parameter
         for parameter in inspect.signature(function).parameters.values()
-        if parameter.default is parameter.empty and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        if parameter.default is parameter.empty
+        and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
     ]
     if len(parameters) > 1:
-        raise TargetError(reference, f"`{reference}` takes {len(parameters)} arguments; expected none, or one for the config")
+        raise TargetError(
+            reference, f"`{reference}` takes {len(parameters)} arguments; expected none, or one for the config"
+        )
     made = function(*({"configurable": {}} for _ in parameters))
     if inspect.iscoroutine(made):
         return asyncio.run(made)

@@ -2,16 +2,16 @@
 
 import asyncio
 import contextlib
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 from . import graph_schema
 from .classify import classify
 from .failures import HostError
+from .forms import FREE_TEXT
 from .graph_stop import model_stop
-from .plain import to_plain, to_text
+from .plain import as_object, to_plain, to_text
 from .storage import PrefixStore
 from .targets import Target
 from .tools import Completed, HostTool, Outcome, Paused, Question, RunContext, tool_name
@@ -74,7 +74,7 @@ class _GraphAdapter:
         given: Any = arguments["input"] if self._wraps_input else dict(arguments)
         if ctx.keyed or ctx.thread is not None or ctx.answers:
             state = await graph.aget_state(config)
-            if (state.metadata or {}).get(_RUN) == ctx.run_id:
+            if as_object(state.metadata).get(_RUN) == ctx.run_id:
                 pending = {item.id: item for item in state.interrupts}
                 answers = {key: ctx.answers[key] for key in pending if key in ctx.answers}
                 if pending and not answers:
@@ -147,16 +147,23 @@ class _GraphAdapter:
         if self._wraps_result:
             plain = to_plain(value)
             return Completed(structured={"result": plain}, text=to_text(plain), meta=meta)
-        fields: Mapping[str, Any] = value if isinstance(value, Mapping) else vars(value) if value is not None else {}
+        fields: Json = as_object(value)
+        if value is not None and not isinstance(value, dict):
+            fields = vars(value)
         structured: Json = {}
         text: str | None = None
         for key, item in fields.items():
-            if isinstance(item, list) and item and all(hasattr(one, "content") and hasattr(one, "type") for one in item):
+            if _are_messages(item):
                 structured[key] = graph_schema.to_messages(item)
                 text = graph_schema.message_text(item[-1])
             else:
                 structured[key] = to_plain(item)
         return Completed(structured=structured, text=text if text is not None else to_text(structured), meta=meta)
+
+
+def _are_messages(value: Any) -> bool:
+    items = cast("list[Any]", value) if isinstance(value, list) else []
+    return bool(items) and all(hasattr(item, "content") and hasattr(item, "type") for item in items)
 
 
 def _resume(answers: Json) -> Any:
@@ -169,13 +176,10 @@ def _questions(interrupts: Iterable[Any]) -> dict[str, Question]:
     found: dict[str, Question] = {}
     for interrupt in interrupts:
         value = interrupt.value
-        schema = getattr(interrupt, "response_schema", None)
-        message = to_text(value)
-        if isinstance(value, Mapping):
-            schema = schema or value.get("schema")
-            message = str(value.get("question") or value.get("message") or json.dumps(to_plain(value)))
-        wanted = schema if isinstance(schema, Mapping) else {"type": "string"}
-        found[interrupt.id] = Question(message=message, schema=dict(wanted))
+        told = as_object(to_plain(value))
+        schema = as_object(getattr(interrupt, "response_schema", None)) or as_object(told.get("schema"))
+        message = str(told.get("question") or told.get("message") or to_text(value))
+        found[interrupt.id] = Question(message=message, schema=schema or FREE_TEXT)
     return found
 
 
@@ -194,9 +198,8 @@ class _Progress:
             self._report(self._steps, None, f"node {data['name']}")
         elif kind == "custom":
             self._part += (1 - self._part) / 8
-            message = str(data.get("message", "")) if isinstance(data, Mapping) else str(data)
-            if isinstance(data, Mapping) and isinstance(data.get("progress"), (int, float)):
-                total = float(data.get("total") or 0)
-                share = data["progress"] / (total + 1) if total > 0 else self._part
-                self._part = max(self._part if total <= 0 else 0.0, min(share, 0.99))
-            self._report(self._steps + self._part, None, message)
+            told = as_object(data)
+            done, total = told.get("progress"), told.get("total")
+            if isinstance(done, (int, float)) and isinstance(total, (int, float)) and total > 0:
+                self._part = min(done / (total + 1), 0.99)
+            self._report(self._steps + self._part, None, str(told.get("message", "")) if told else str(data))

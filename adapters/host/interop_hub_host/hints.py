@@ -1,7 +1,7 @@
 """JSON Schemas from type hints, and values from JSON: for functions, in environments that may hold nothing else."""
 
 import dataclasses
-import datetime
+import datetime as dt
 import enum
 import inspect
 import types
@@ -21,14 +21,14 @@ _SIMPLE: dict[Any, Json] = {
     Any: {},
     object: {},
     inspect.Parameter.empty: {},
-    datetime.datetime: {"type": "string", "format": "date-time"},
-    datetime.date: {"type": "string", "format": "date"},
+    dt.datetime: {"type": "string", "format": "date-time"},
+    dt.date: {"type": "string", "format": "date"},
 }
 _READERS: dict[Any, Read] = {
     int: int,
     float: float,
-    datetime.datetime: datetime.datetime.fromisoformat,
-    datetime.date: datetime.date.fromisoformat,
+    dt.datetime: dt.datetime.fromisoformat,
+    dt.date: dt.date.fromisoformat,
 }
 
 
@@ -57,8 +57,8 @@ class Hints:
             return {"enum": list(arguments)}, _same
         if origin in (typing.Union, types.UnionType):
             return self._union(arguments)
-        plain = origin or hint
-        if not isinstance(plain, type):
+        plain: Any = origin or hint
+        if not inspect.isclass(plain):
             raise TypeError(f"no JSON Schema for {hint!r}")
         if issubclass(plain, enum.Enum):
             return {"enum": [member.value for member in plain]}, plain
@@ -73,7 +73,11 @@ class Hints:
     def _annotated(self, arguments: tuple[Any, ...]) -> tuple[Json, Read]:
         schema, read = self.read(arguments[0])
         for extra in arguments[1:]:
-            text = extra if isinstance(extra, str) else getattr(extra, "description", None) or getattr(extra, "documentation", None)
+            text = (
+                extra
+                if isinstance(extra, str)
+                else getattr(extra, "description", None) or getattr(extra, "documentation", None)
+            )
             if isinstance(text, str):
                 schema = {**schema, "description": text}
         return schema, read
@@ -134,7 +138,7 @@ class Hints:
         }
         return {"$ref": f"#/$defs/{name}"}, {key: read for key, (_, read) in parts.items()}
 
-    def _container(self, plain: type, arguments: tuple[Any, ...], hint: Any) -> tuple[Json, Read]:
+    def _container(self, plain: Any, arguments: tuple[Any, ...], hint: Any) -> tuple[Json, Read]:
         if issubclass(plain, tuple) and arguments and arguments[-1] is not Ellipsis:
             parts = [self.read(argument) for argument in arguments]
             schema: Json = {"type": "array", "prefixItems": [part for part, _ in parts]}
@@ -142,7 +146,7 @@ class Hints:
             return schema, lambda value: tuple(read(item) for (_, read), item in zip(parts, value, strict=True))
         if issubclass(plain, (list, tuple, set, frozenset)) or plain in (Sequence, Set):
             item, read = self.read(arguments[0] if arguments else Any)
-            build = plain if plain in (list, tuple, set, frozenset) else list
+            build: Any = plain if plain in (list, tuple, set, frozenset) else list
             return {"type": "array", "items": item}, lambda value: build(read(one) for one in value)
         if issubclass(plain, dict) or plain is Mapping:
             item, read = self.read(arguments[1] if len(arguments) == 2 else Any)

@@ -1,7 +1,7 @@
 """Turns what frameworks return into plain JSON values."""
 
 import dataclasses
-import datetime
+import datetime as dt
 import enum
 import json
 import math
@@ -17,7 +17,7 @@ def to_plain(value: Any) -> Any:
         return value if math.isfinite(value) else None
     if isinstance(value, enum.Enum):
         return to_plain(value.value)
-    if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
+    if isinstance(value, (dt.datetime, dt.date, dt.time)):
         return value.isoformat()
     dump = getattr(value, "model_dump", None)
     if callable(dump) and not isinstance(value, type):
@@ -28,7 +28,12 @@ def to_plain(value: Any) -> Any:
         return {str(key): to_plain(item) for key, item in cast("Mapping[Any, Any]", value).items()}
     if isinstance(value, (Sequence, Set)) and not isinstance(value, (bytes, bytearray, memoryview)):
         return [to_plain(item) for item in cast("Sequence[Any]", value)]
-    return str(value)
+    return str(cast("object", value))
+
+
+def as_object(value: Any) -> dict[str, Any]:
+    """Give a JSON object, an empty one in place of anything else."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def to_text(value: Any) -> str:

@@ -34,8 +34,7 @@ def main(arguments: Sequence[str], reading: int, writing: int) -> None:
     try:
         targets = [parse_target(text) for text in options.target]
     except TargetError as error:
-        logging.getLogger("interop_hub_host").error("%s", error)
-        sys.exit(2)
+        sys.exit(f"error: {error}")
     state: Path | None = options.state_dir.absolute() if options.state_dir else None
     storage: Path | None = options.storage_dir or (state / "crewai" if state else None)
     quieten(storage)

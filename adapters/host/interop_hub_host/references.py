@@ -93,7 +93,9 @@ def _failed(name: str, reference: str, error: Exception) -> TargetError:
     detail = f"{type(error).__name__}: {error}".strip().splitlines()[-1]
     if isinstance(error, ModuleNotFoundError) and error.name is not None:
         if name == error.name or name.startswith(f"{error.name}."):
-            return TargetError(reference, f"there is no module `{error.name}` in the project or its environment", detail)
+            return TargetError(
+                reference, f"there is no module `{error.name}` in the project or its environment", detail
+            )
         missing = error.name.partition(".")[0]
         return TargetError(
             reference,

@@ -33,7 +33,7 @@ class StoreSaver(_Saver):
 
     Args:
         store: where everything goes; each `put` is all or nothing.
-        exclusive: nobody else writes these threads as long as this saver lives, so what was read need not be read again.
+        exclusive: nobody else writes these threads as long as this saver lives: nothing is read twice.
         serde: how values become bytes; LangGraph's own way by default.
     """
 
@@ -144,7 +144,7 @@ class StoreSaver(_Saver):
         self,
         config: Json | None,
         *,
-        filter: Json | None = None,  # noqa: A002 - the interface's name
+        filter: Json | None = None,
         before: Json | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[Any]:
@@ -202,7 +202,7 @@ class StoreSaver(_Saver):
         self,
         config: Json | None,
         *,
-        filter: Json | None = None,  # noqa: A002 - the interface's name
+        filter: Json | None = None,
         before: Json | None = None,
         limit: int | None = None,
     ) -> Iterator[Any]:

@@ -52,7 +52,7 @@ class Server:
             try:
                 loop.add_signal_handler(number, self._begin_drain)
             except NotImplementedError:  # not on Windows
-                signal.signal(number, lambda *_: loop.call_soon_threadsafe(self._begin_drain))
+                signal.signal(number, lambda _number, _frame: _on_loop(loop, self._begin_drain))
         self._pipe.listen(
             lambda line: _on_loop(loop, self._receive, line),
             lambda: _on_loop(loop, self._stop.set),
@@ -152,16 +152,14 @@ class Server:
         self._pipe.send(_error(key, error))
 
     async def _answer(self, message: Json) -> Json:
-        key, params = message["id"], message.get("params", {})
+        key = message["id"]
         try:
-            if not isinstance(params, dict):
-                raise RpcError(protocol.INVALID_PARAMS, "Invalid params: expected an object")
-            given = cast("Json", params)
+            given = _params_of(message)
             envelope = protocol.open_envelope(given, self._handshake)
             result = await self._handle(str(message["method"]), given, envelope)
         except RpcError as error:
             return _error(key, error)
-        except Exception:  # noqa: BLE001 - the boundary to the wire: the text stays in the log
+        except Exception:
             logger.exception("%s failed", message["method"])
             return _error(key, RpcError(protocol.INTERNAL_ERROR, "Internal error"))
         return {"jsonrpc": "2.0", "id": key, "result": protocol.to_modern(result) if envelope.modern else result}
@@ -206,12 +204,14 @@ class Server:
             return protocol.refused(error, run_id)
         except RpcError:
             raise
-        except Exception as error:  # noqa: BLE001 - the framework's boundary: its text stays in the log
+        except Exception as error:
             logger.exception("run %s of %s failed", run_id, tool.name)
-            return protocol.failed("internal", f"{type(error).__name__} (run {run_id or 'without a key'})", False, run_id)
+            return protocol.failed(
+                "internal", f"{type(error).__name__} (run {run_id or 'without a key'})", False, run_id
+            )
 
     def _request_of(self, tool: HostTool, params: Json, envelope: protocol.Envelope) -> CallRequest:
-        arguments = params.get("arguments") or {}
+        arguments: Any = params.get("arguments") or {}
         problem = find_problem(arguments, tool.input_schema)
         if problem is not None:
             raise HostError("invalid_input", problem)
@@ -250,7 +250,7 @@ class Server:
             questions = protocol.elicitations(step)
             if envelope.modern:
                 if not envelope.can_answer:
-                    data = {"requiredCapabilities": {"elicitation": {"form": {}}}}
+                    data: Json = {"requiredCapabilities": {"elicitation": {"form": {}}}}
                     raise RpcError(protocol.MISSING_CLIENT_CAPABILITY, "The tool asks a question", data)
                 state = json.dumps({"tool": request.tool.name, "run": step.run_id})
                 return {"resultType": "input_required", "inputRequests": questions, "requestState": state}
@@ -317,6 +317,13 @@ class Server:
             raise RpcError(protocol.INTERNAL_ERROR, f"the client answered {method} with an error")
         result = answer.get("result")
         return cast("Json", result) if isinstance(result, dict) else {}
+
+
+def _params_of(message: Json) -> Json:
+    params = message.get("params", {})
+    if not isinstance(params, dict):
+        raise RpcError(protocol.INVALID_PARAMS, "Invalid params: expected an object")
+    return cast("Json", params)
 
 
 def _on_loop(loop: asyncio.AbstractEventLoop, call: Any, *arguments: Any) -> None:

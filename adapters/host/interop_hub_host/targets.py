@@ -56,8 +56,11 @@ def parse_target(text: str) -> Target:
             data["inputs"] = tuple(data["inputs"])
         target = Target(**data)
     except (ValueError, TypeError, KeyError) as error:
-        raise TargetError(text, "a target in JSON needs `kind` and `ref`, and takes `name`, `description`, `inputs`,"
-                          " `schema`, `defaults` and `step_limit`") from error
+        raise TargetError(
+            text,
+            "a target in JSON needs `kind` and `ref`, and takes `name`, `description`, `inputs`,"
+            " `schema`, `defaults` and `step_limit`",
+        ) from error
     if target.kind not in KINDS:
         raise TargetError(target.reference, f"`{target.kind}` is no kind; expected one of {', '.join(KINDS)}")
     return target
@@ -157,7 +160,9 @@ def _langgraph_project(target: Target, path: Path, only: str | None = None) -> l
         raise TargetError(target.reference, f"`{path}`: no such file in the project")
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        graphs = {str(name): entry if isinstance(entry, str) else entry["path"] for name, entry in data["graphs"].items()}
+        graphs = {
+            str(name): entry if isinstance(entry, str) else entry["path"] for name, entry in data["graphs"].items()
+        }
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise TargetError(target.reference, f"`{path}` has no `graphs: {{name: file.py:attribute}}`") from error
     if only is not None and only not in graphs:

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import re
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -73,7 +73,7 @@ class Draining:
             callback()
 
     @contextlib.contextmanager
-    def told(self, callback: Callable[[], None]) -> Iterator[None]:
+    def told(self, callback: Callable[[], None]) -> Generator[None]:
         """Have a callback called when the host begins to stop, also if it did already."""
         if self._set:
             callback()
