@@ -1,6 +1,7 @@
 """`make demo`: start the hub with four servers behind it, use each of them, show how clients join, and serve.
 
-`ONCE=1` ends after the tour; the exit status tells whether everything answered as it should.
+`ONCE=1` ends after the tour; the exit status tells whether everything answered as it should. QUICKSTART_PORT,
+QUICKSTART_STATE and QUICKSTART_ENVS say where else than usual it serves, keeps its notes and makes environments.
 """
 
 import os
@@ -31,7 +32,8 @@ from examples.quickstart.snippets import client_snippets
 CHECKOUT = Path(__file__).resolve().parents[2]
 CONFIG = Path(__file__).resolve().with_name("hub.yaml")
 ENVIRONMENTS = Path(os.environ.get("QUICKSTART_ENVS") or CHECKOUT / ".cache" / "envs")
-PORT = 8080
+STATE = Path(os.environ.get("QUICKSTART_STATE") or CHECKOUT / ".cache" / "quickstart")
+PORT = int(os.environ.get("QUICKSTART_PORT") or 8080)
 EXPECTED_TOOLS = {"git": 12, "notes": 8, "papers": 2, "time": 2}
 
 
@@ -53,10 +55,9 @@ def open_stage(*, once: bool) -> Generator[Stage]:
     """A throw-away stage for one tour; else a lasting one at the usual places, where `hub` commands find the hub."""
     common = {"QUICKSTART_ENVS": str(ENVIRONMENTS), "QUICKSTART_PYTHON": sys.executable}
     if not once:
-        state = CHECKOUT / ".cache" / "quickstart"
-        state.mkdir(parents=True, exist_ok=True)
-        notes = {"QUICKSTART_NOTES": str(state / "notes.db")}
-        yield Stage(state=state, port=PORT if _is_free(PORT) else 0, variables=common | notes)
+        STATE.mkdir(parents=True, exist_ok=True)
+        notes = {"QUICKSTART_NOTES": str(STATE / "notes.db")}
+        yield Stage(state=STATE, port=PORT if _is_free(PORT) else 0, variables=common | notes)
         return
     with tempfile.TemporaryDirectory(prefix="quickstart-") as folder:
         state = Path(folder)

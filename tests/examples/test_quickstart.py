@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,20 @@ from examples.quickstart.feed import PAPERS, answer
 from examples.quickstart.snippets import client_snippets
 from mcp_servers.papers.atom import parse_feed
 from tests.tooling.locks import CHECKOUT
+from tests.tooling.ports import free_port
 
 TOUR_TIMEOUT_S = 240
+GONE_S = 10
 
 
 def start_tour(home: Path, variables: Mapping[str, str]) -> "subprocess.Popen[str]":
-    environment = {**os.environ, "HOME": str(home), "XDG_STATE_HOME": str(home / "state"), **variables}
+    own = {
+        "HOME": str(home),
+        "XDG_STATE_HOME": str(home / "state"),
+        "QUICKSTART_STATE": str(home / "quickstart"),
+        "QUICKSTART_PORT": str(free_port()),
+    }
+    environment = {**os.environ, **own, **variables}
     return subprocess.Popen(
         [sys.executable, "-m", "examples.quickstart.tour"],
         cwd=CHECKOUT,
@@ -30,6 +39,32 @@ def start_tour(home: Path, variables: Mapping[str, str]) -> "subprocess.Popen[st
         text=True,
         start_new_session=True,
     )
+
+
+def read_until(tour: "subprocess.Popen[str]", beginning: str) -> str:
+    """What the tour wrote up to the line that begins so, or up to its end."""
+    assert tour.stdout is not None
+    seen = ""
+    for line in tour.stdout:
+        seen += line
+        if line.startswith(beginning):
+            break
+    return seen
+
+
+def wait_until_gone(pids: Sequence[int]) -> None:
+    end = time.monotonic() + GONE_S
+    while alive := [pid for pid in pids if is_alive(pid)]:
+        assert time.monotonic() < end, f"still there: {alive}"
+        time.sleep(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"  # a zombie has ended, and waits for whoever adopted it
 
 
 def descendants(pid: int) -> list[int]:
@@ -72,19 +107,34 @@ def test_the_tour_uses_each_server_and_ends_with_a_status(tmp_path: Path) -> Non
 def test_ctrl_c_ends_everything_that_the_demo_started(tmp_path: Path) -> None:
     tour = start_tour(tmp_path, {"ONCE": ""})
     try:
-        assert tour.stdout is not None
-        seen = ""
-        for line in tour.stdout:
-            seen += line
-            if line.startswith("Serving until Ctrl-C."):
-                break
+        seen = read_until(tour, "Serving until Ctrl-C.")
         assert tour.poll() is None, seen
         started = descendants(tour.pid)
         assert len(started) >= 5, "the hub and its four servers"
         tour.send_signal(signal.SIGINT)
         rest, _ = tour.communicate(timeout=30)
         assert tour.returncode == 0, rest
-        assert [pid for pid in started if Path(f"/proc/{pid}").exists()] == []
+        wait_until_gone(started)
+    finally:
+        tour.kill()
+        tour.communicate()
+
+
+@pytest.mark.timeout(TOUR_TIMEOUT_S)
+@pytest.mark.crash
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are counted in /proc")
+def test_the_demo_ends_with_an_error_when_the_hub_is_killed(tmp_path: Path) -> None:
+    tour = start_tour(tmp_path, {"ONCE": ""})
+    try:
+        seen = read_until(tour, "Serving until Ctrl-C.")
+        started = descendants(tour.pid)
+        assert started, seen
+        hub = next(pid for pid in started if "serve" in Path(f"/proc/{pid}/cmdline").read_text().split("\0"))
+        os.kill(hub, signal.SIGKILL)
+        rest, _ = tour.communicate(timeout=30)
+        assert tour.returncode == 1, seen + rest
+        assert f"The quickstart failed: the hub ended by itself with status -{signal.SIGKILL:d}" in rest
+        wait_until_gone(started)
     finally:
         tour.kill()
         tour.communicate()
