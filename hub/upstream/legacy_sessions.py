@@ -5,6 +5,7 @@ import json
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Final
 
 import anyio
@@ -15,6 +16,7 @@ from hub.catalog.provider import Caller, Json
 from hub.errors import RemoteError
 from hub.upstream.connection import HandshakeError, Site, refused
 from hub.upstream.http_wire import RejectedError
+from hub.upstream.in_flight import Notify
 from hub.upstream.legacy_session import LegacySession
 
 MAX_SESSIONS: Final = 8
@@ -24,7 +26,7 @@ class LegacySessions:
     """Opened when first needed; the idle one that was not used for longest makes room."""
 
     def __init__(self, *, site: Site, url: URL, tasks: TaskGroup) -> None:
-        self._site = site
+        self._site = replace(site, notify=_but_changes(site.notify))
         self._url = url
         self._tasks = tasks
         self._sessions: OrderedDict[str, LegacySession] = OrderedDict()
@@ -85,3 +87,13 @@ class LegacySessions:
                 raise HandshakeError(str(error)) from error
             self._sessions[key] = session
             return session
+
+
+def _but_changes(notify: Notify) -> Notify:
+    """Changes are told by the connection's own session or stream; each further session would tell them again."""
+
+    def filtered(method: str, params: Json) -> None:
+        if not method.endswith("/list_changed") and method != "notifications/resources/updated":
+            notify(method, params)
+
+    return filtered
