@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 _JSON = b"application/json"
 _BODY_S = 60.0
+_WATCH_AFTER_S = 0.05
 
 
 class _ClientGoneError(Exception):
@@ -131,27 +132,50 @@ class HttpGateway:
     async def _took_short_lane(
         self, lane: ShortLane, headers: list[tuple[bytes, bytes]], body: bytes, receive: Receive, send: Send
     ) -> bool:
-        # One plain task instead of a task group: it ends with this request, and a group costs a tenth of the call.
-        this = asyncio.current_task()
-        watch = asyncio.get_running_loop().create_task(_cancel_when_gone(receive, this))
+        loop = asyncio.get_running_loop()
+        watch = _DisconnectWatch(receive, asyncio.current_task())
+        # A task for each call would cost a tenth of it; most calls are answered before one is worth its while.
+        timer = loop.call_later(_WATCH_AFTER_S, watch.start, loop)
         try:
             reply = await lane.answer(headers, body)
             if reply is not None:
                 await _send_reply(send, reply)
         except asyncio.CancelledError:
-            if this is not None and watch.done() and not watch.cancelled() and this.uncancel() == 0:
+            if watch.took_back_the_cancel():
                 return True  # the client went away; its call was cancelled on the way out
             raise
         finally:
-            watch.cancel()
+            timer.cancel()
+            watch.end()
         return reply is not None
 
 
-async def _cancel_when_gone(receive: Receive, task: "asyncio.Task[Any] | None") -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    if task is not None:
-        task.cancel()
+class _DisconnectWatch:
+    """Cancels a request's task when its client goes away."""
+
+    def __init__(self, receive: Receive, request: "asyncio.Task[Any] | None") -> None:
+        self._receive = receive
+        self._request = request
+        self._task: asyncio.Task[None] | None = None
+        self._client_left = False
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._task = loop.create_task(self._run())
+
+    def end(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def took_back_the_cancel(self) -> bool:
+        """Whether the cancellation was this watch's own and nobody else's too."""
+        return self._client_left and self._request is not None and self._request.uncancel() == 0
+
+    async def _run(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._client_left = True
+        if self._request is not None:
+            self._request.cancel()
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
