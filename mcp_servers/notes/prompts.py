@@ -80,7 +80,7 @@ class NotePrompts:
         if not days_text.isdecimal() or not 1 <= int(days_text) <= 366:
             raise _invalid(f"weekly_review: `days` is {days_text!r}, expected a whole number from 1 to 366.")
         tag = arguments.get("tag", "").strip().lower() or None
-        since = (datetime.now(UTC) - timedelta(days=int(days_text))).isoformat(timespec="milliseconds")
+        since = (datetime.now(UTC) - timedelta(days=int(days_text))).isoformat(timespec="microseconds")
         notes = await self._tools.read(lambda: self._store.recent(limit=_MAX_NOTES, since=since, tag=tag))
         return GetPromptResult(
             description=f"Review of {_count(notes)} from the last {days_text} days",

@@ -146,8 +146,8 @@ class NoteResources:
 
 
 def to_markdown(note: Note) -> str:
-    tags = f"\n\nTags: {', '.join(note.tags)}" if note.tags else ""
-    return f"# {note.title}\n\n{note.body}{tags}\n"
+    parts = [f"# {note.title}", note.body, f"Tags: {', '.join(note.tags)}" if note.tags else ""]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _joined(notes: Sequence[Note]) -> str:

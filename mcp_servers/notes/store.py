@@ -284,7 +284,7 @@ class NoteStore:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def _statements(script: str) -> Iterator[str]:
