@@ -112,6 +112,7 @@ async def open_hub(places: Places) -> AsyncGenerator[Hub, None]:
         open_catalog([ArgumentCheck()]) as catalog,
         anyio.create_task_group() as group,
     ):
+        catalog.expect()
         hub = Hub(catalog=catalog, links=links, places=places, group=group)
         try:
             yield hub

@@ -38,6 +38,8 @@ class Catalog:
         self._listeners: dict[object, Listener] = {}
         self._tasks = TaskOwners()
         self._subscriptions: Counter[tuple[str, str]] = Counter()
+        self._filled = anyio.Event()
+        self._filled.set()
 
     # ---- who is in it
 
@@ -73,8 +75,18 @@ class Catalog:
             for kind in KINDS:
                 self._rebuild(kind)
 
+    def expect(self) -> None:
+        """Say that sections are to come: until `arrange` is called, the catalogue is not settled."""
+        self._filled = anyio.Event()
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether all sections that were to come are here."""
+        return self._filled.is_set()
+
     def arrange(self, names: Sequence[str]) -> None:
         """List the sections in this order from now on; others come behind."""
+        self._filled.set()
         ordered = {name: self.index.sections[name] for name in names if name in self.index.sections}
         if list({**ordered, **self.index.sections}) != list(self.index.sections):
             self.index.sections = {**ordered, **self.index.sections}
@@ -84,6 +96,7 @@ class Catalog:
     async def settled(self, patience_s: float) -> None:
         """Wait until each provider was listed once or is down, at most `patience_s` seconds."""
         with anyio.move_on_after(patience_s):
+            await self._filled.wait()
             for refresher in list(self._refreshers.values()):
                 await refresher.settled.wait()
 

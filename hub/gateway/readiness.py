@@ -12,7 +12,7 @@ def readiness(catalog: Catalog) -> tuple[bool, Json]:
         `(is_ready, body)`; a provider that is down does not make the hub unready, since the others are served.
     """
     servers = [server_state(catalog, section) for section in catalog.index.sections.values()]
-    is_ready = all(server["phase"] != "starting" for server in servers)
+    is_ready = catalog.is_filled and all(server["phase"] != "starting" for server in servers)
     withheld = [str(item) for kind in KINDS for item in catalog.index.withheld[kind]]
     return is_ready, {"status": "ready" if is_ready else "starting", "servers": servers, "withheld": withheld}
 

@@ -239,3 +239,15 @@ async def test_subscriptions_are_counted_and_updates_carry_the_public_uri() -> N
         assert two.subscribed == ["x://a"]
         await catalog.unsubscribe("hub:two:x://a")
         assert two.subscribed == []
+
+
+async def test_a_catalogue_whose_sections_are_still_to_come_is_not_settled() -> None:
+    async with catalog_of() as catalog:
+        catalog.expect()
+        catalog.add(section(provider("a", "tool")))
+        with anyio.move_on_after(0.05) as scope:
+            await catalog.settled(5)
+        assert scope.cancelled_caught
+        catalog.arrange(["a"])
+        await catalog.settled(5)
+        assert names(catalog) == ["a__tool"]
