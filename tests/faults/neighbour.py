@@ -50,6 +50,8 @@ class Comparison:
     quiet_p99_ms: float
     """Median over the windows."""
     fault_p99_ms: float
+    worst_ms: float
+    """The slowest call of all with the fault: how long the hub stood still at most."""
 
     @property
     def ratio(self) -> float:
@@ -58,7 +60,7 @@ class Comparison:
     def __str__(self) -> str:
         return (
             f"{self.tool_name}: p99 {self.fault_p99_ms:.2f} ms with the fault, {self.quiet_p99_ms:.2f} ms without "
-            f"({self.ratio:.2f}×, {self.windows} pairs of windows)"
+            f"({self.ratio:.2f}×, {self.windows} pairs of windows; worst call {self.worst_ms:.1f} ms)"
         )
 
 
@@ -76,18 +78,22 @@ def compare(
     """
     quiet: dict[str, list[float]] = {}
     troubled: dict[str, list[float]] = {}
+    worst: dict[str, float] = {}
     prober.window(seconds / 2)
     comparisons: list[Comparison] = []
     for number in range(1, 4 * pairs + 1):
         _note(quiet, prober.window(seconds))
         with fault():
-            _note(troubled, prober.window(seconds))
+            taken = prober.window(seconds)
+        _note(troubled, taken)
+        worst = {name: max(*values, worst.get(name, 0)) for name, values in taken.items()}
         comparisons = [
             Comparison(
                 tool_name=name,
                 windows=number,
                 quiet_p99_ms=median(quiet[name]),
                 fault_p99_ms=median(troubled[name]),
+                worst_ms=worst[name],
             )
             for name in quiet
         ]

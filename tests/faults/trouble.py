@@ -18,6 +18,7 @@ from tests.tooling.wire import Json, Wire, WireError, call_tool, tool_call
 
 FAULTY = CHECKOUT / "tests" / "fixtures" / "faulty"
 BIG_BYTES = 50 * 2**20
+BIG_PAUSE_S = 0.5
 _NO_ANSWER = (OSError, WireError)
 
 
@@ -208,14 +209,16 @@ def _swallow_big(port: int) -> None:
 @contextmanager
 def big_result_over_stdio(folder: Path) -> Generator[Trouble]:
     yield Trouble(
-        going=lambda port: repeated(lambda: _swallow_big(port), pause_s=0.2), servers={"faulty": stdio_server()}
+        going=lambda port: repeated(lambda: _swallow_big(port), pause_s=BIG_PAUSE_S), servers={"faulty": stdio_server()}
     )
 
 
 @contextmanager
 def big_result_over_http(folder: Path) -> Generator[Trouble]:
     with http_server(folder, "faulty") as entry:
-        yield Trouble(going=lambda port: repeated(lambda: _swallow_big(port), pause_s=0.2), servers={"faulty": entry})
+        yield Trouble(
+            going=lambda port: repeated(lambda: _swallow_big(port), pause_s=BIG_PAUSE_S), servers={"faulty": entry}
+        )
 
 
 @contextmanager
