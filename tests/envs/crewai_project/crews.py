@@ -60,7 +60,9 @@ def conditional_crew() -> Crew:
 def reviewed_crew() -> Crew:
     """A person reviews the second of two tasks."""
     worker = Agent(role="worker", goal="work", backstory="steady", llm=model())
-    return Crew(name="reviewed", agents=[worker], tasks=[_task("draft", worker), _task("final", worker, human_input=True)])
+    return Crew(
+        name="reviewed", agents=[worker], tasks=[_task("draft", worker), _task("final", worker, human_input=True)]
+    )
 
 
 def led_crew() -> Crew:

@@ -24,7 +24,9 @@ class ReviewFlow(Flow[ReviewState]):
         return self.state.draft
 
     @listen(draft_it)
-    @human_feedback(message="Publish this draft?", emit=["approved", "rejected"], llm=model(), default_outcome="rejected")
+    @human_feedback(
+        message="Publish this draft?", emit=["approved", "rejected"], llm=model(), default_outcome="rejected"
+    )
     def review(self, text: str) -> str:
         return text
 

@@ -203,7 +203,7 @@ def failing() -> Any:
     builder = StateGraph(Steps, input_schema=Topic, output_schema=Trail)
     builder.add_node("fail", fail)
     builder.add_edge(START, "fail")
-    return builder.compile(name="failing")
+    return builder.compile(name="failing_graph")
 
 
 def nested() -> Any:

@@ -1,0 +1,94 @@
+"""The environments of the frameworks, the model server, and one running host for each environment."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.host.model_server import ModelServer, open_model_server
+from tests.host.raw_host import HostCommand, RawHost
+
+ROOT = Path(__file__).parents[2]
+PROJECTS = ROOT / "tests" / "envs"
+
+CREWS = (
+    "report_crew six_tasks conditional_crew reviewed_crew led_crew guarded_crew noisy_crew failing_crew ClassCrew"
+).split()
+FLOWS = "ReviewFlow AskFlow CrewFlow FailingFlow".split()
+GRAPHS = "adder eight_nodes research payment two_questions endless failing nested chatty".split()
+
+
+def _synced(name: str) -> Path:
+    """Make an environment of its lock file, once for all test processes."""
+    project = ROOT / "envs" / name
+    uv = shutil.which("uv")
+    assert uv is not None, "uv makes the environments of the frameworks: install it"
+    with (project / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        env = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
+        subprocess.run(
+            [uv, "sync", "--frozen", "--quiet", "--project", str(project), "--python", "3.11"],
+            check=True,
+            env=env,
+            timeout=600,
+        )
+    return project / ".venv" / "bin" / "python"
+
+
+@pytest.fixture(scope="session")
+def crewai_python() -> Path:
+    return _synced("crewai")
+
+
+@pytest.fixture(scope="session")
+def langgraph_python() -> Path:
+    return _synced("langgraph")
+
+
+@pytest.fixture(scope="session")
+def model() -> Iterator[ModelServer]:
+    with open_model_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def commands(
+    crewai_python: Path, langgraph_python: Path, model: ModelServer, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, HostCommand]:
+    """How the host of each environment is started; they keep their state in a folder of their own."""
+
+    def command(name: str, python: Path, targets: list[str]) -> HostCommand:
+        home = tmp_path_factory.mktemp(name)
+        return HostCommand(
+            python=python,
+            project=PROJECTS / f"{name}_project",
+            targets=tuple(targets),
+            env={"MODEL_URL": model.url, "HOME": str(home)},
+            more=("--state-dir", str(home / "state")),
+        )
+
+    return {
+        "crewai": command(
+            "crewai",
+            crewai_python,
+            [*(f"crew:crews:{name}" for name in CREWS), *(f"flow:flows:{name}" for name in FLOWS)],
+        ),
+        "langgraph": command("langgraph", langgraph_python, [f"graph:graphs:{name}" for name in GRAPHS]),
+        "functions": command("functions", Path(sys.executable), ["functions:functions.py"]),
+    }
+
+
+@pytest.fixture(scope="session")
+def hosts(commands: dict[str, HostCommand]) -> Iterator[dict[str, RawHost]]:
+    """One running host for each environment."""
+    with (
+        commands["crewai"].open() as crewai,
+        commands["langgraph"].open() as langgraph,
+        commands["functions"].open() as functions,
+    ):
+        yield {"crewai": crewai, "langgraph": langgraph, "functions": functions}
