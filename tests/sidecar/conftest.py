@@ -1,0 +1,70 @@
+"""One suite over every sidecar: the embedded one always, Dapr's own where its programs are found."""
+
+from collections.abc import Generator
+
+import dapr.ext.workflow as wf
+import pytest
+from dapr.clients import DaprClient
+from dapr.conf import settings
+
+from tests.sidecar.daprd import find_programs, running_daprd
+from tests.sidecar.processes import DaprApi, running_sidecar
+from tests.sidecar.scenario import Scenario
+from tests.sidecar.workflows import build_runtime
+
+PROGRAMS = find_programs()
+KINDS = ["embedded", *([pytest.param("daprd", marks=pytest.mark.daprd)] if PROGRAMS is not None else [])]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if PROGRAMS is None:
+        terminalreporter.write_line(
+            "sidecar: Dapr's own programs were not found (DAPR_BIN_DIR, `make dapr`); the suite ran on the embedded one"
+        )
+
+
+@pytest.fixture(
+    scope="session", params=[pytest.param(kind, marks=pytest.mark.daprd) if kind == "daprd" else kind for kind in KINDS]
+)
+def dapr_api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[DaprApi]:
+    """A sidecar that answers."""
+    folder = tmp_path_factory.mktemp("sidecar")
+    if request.param == "embedded":
+        with running_sidecar(folder / "sidecar.db") as sidecar:
+            yield sidecar.api
+    else:
+        assert PROGRAMS is not None
+        with running_daprd(PROGRAMS, folder) as api:
+            yield api
+
+
+@pytest.fixture(scope="session")
+def worker(dapr_api: DaprApi) -> Generator[wf.WorkflowRuntime]:
+    """The SDK's worker with all workflows of the suite."""
+    runtime = build_runtime(dapr_api.host, dapr_api.grpc_port)
+    runtime.start()
+    yield runtime
+    runtime.shutdown()
+
+
+@pytest.fixture(scope="session")
+def client(dapr_api: DaprApi) -> Generator[wf.DaprWorkflowClient]:
+    """The SDK's workflow client."""
+    client = wf.DaprWorkflowClient(host=dapr_api.host, port=str(dapr_api.grpc_port))
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def scenario(client: wf.DaprWorkflowClient, worker: wf.WorkflowRuntime) -> Scenario:
+    """A client with a worker at work."""
+    del worker
+    return Scenario(client)
+
+
+@pytest.fixture(scope="session")
+def dapr(dapr_api: DaprApi) -> Generator[DaprClient]:
+    """The SDK's client of everything but workflows."""
+    setattr(settings, "DAPR_HTTP_PORT", dapr_api.http_port)  # noqa: B010 - the SDK sets its settings dynamically
+    with DaprClient(address=f"{dapr_api.host}:{dapr_api.grpc_port}") as client:
+        yield client

@@ -1,0 +1,115 @@
+"""Sidecars and workers in processes of their own."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaprApi:
+    """Where a sidecar answers, and which kind it is."""
+
+    kind: str
+    host: str
+    grpc_port: int
+    http_port: int
+    state_store: str = "statestore"
+    pubsub: str = "pubsub"
+
+    @property
+    def is_embedded(self) -> bool:
+        return self.kind == "embedded"
+
+    def is_healthy(self) -> bool:
+        url = f"http://{self.host}:{self.http_port}/v1.0/healthz/outbound"
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2) as answer:
+            return 200 <= answer.status < 300
+        return False
+
+
+@dataclass(slots=True)
+class SidecarProcess:
+    """The embedded sidecar in a process."""
+
+    process: "subprocess.Popen[str]"
+    api: DaprApi
+    log_path: Path
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(15)
+
+
+def command(db_path: Path, grpc_port: int, http_port: int, arguments: Sequence[str]) -> list[str]:
+    ports = ["--grpc-port", str(grpc_port), "--http-port", str(http_port)]
+    return [sys.executable, "-m", "hub.sidecar", "--db", str(db_path), *ports, *arguments]
+
+
+def start_sidecar(
+    db_path: Path,
+    *,
+    grpc_port: int = 0,
+    http_port: int = 0,
+    arguments: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    prefix: Sequence[str] = (),
+) -> SidecarProcess:
+    """Start it and wait until it has told its ports."""
+    log_path = db_path.with_suffix(".log")
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    with log_path.open("a") as log:
+        process = subprocess.Popen(
+            [*prefix, *command(db_path, grpc_port, http_port, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, **(environment or {})},
+        )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    process.stdout.close()
+    if not line:
+        process.wait(10)
+        raise RuntimeError(f"the sidecar did not start: {log_path.read_text()[-2000:]}")
+    ports = json.loads(line)
+    api = DaprApi(kind="embedded", host="127.0.0.1", grpc_port=ports["grpc_port"], http_port=ports["http_port"])
+    return SidecarProcess(process, api, log_path)
+
+
+@contextlib.contextmanager
+def running_sidecar(
+    db_path: Path,
+    *,
+    grpc_port: int = 0,
+    http_port: int = 0,
+    arguments: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    prefix: Sequence[str] = (),
+) -> Generator[SidecarProcess]:
+    """A sidecar that is stopped at the end, if it still lives."""
+    sidecar = start_sidecar(
+        db_path,
+        grpc_port=grpc_port,
+        http_port=http_port,
+        arguments=arguments,
+        environment=environment,
+        prefix=prefix,
+    )
+    try:
+        yield sidecar
+    finally:
+        if sidecar.process.poll() is None:
+            sidecar.process.kill()
+        sidecar.process.wait(10)

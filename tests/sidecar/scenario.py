@@ -1,0 +1,68 @@
+"""What most scenarios do with the SDK's workflow client."""
+
+import json
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import dapr.ext.workflow as wf
+
+TIMEOUT_S = 20
+
+
+def new_id() -> str:
+    return uuid.uuid4().hex
+
+
+def output_of(state: wf.WorkflowState) -> Any:
+    return json.loads(state.serialized_output) if state.serialized_output else None
+
+
+def wait_until(is_reached: Callable[[], object], what: str, timeout_s: float = TIMEOUT_S) -> None:
+    """Ask a process again and again until it shows something."""
+    deadline = time.monotonic() + timeout_s
+    while not is_reached():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not reached: {what}")
+        time.sleep(0.01)
+
+
+class Scenario:
+    """Starts runs and looks at them."""
+
+    def __init__(self, client: wf.DaprWorkflowClient) -> None:
+        self.client: Any = client  # its generics are only half typed
+
+    def start(self, name: str, value: Any = None, run_id: str | None = None) -> str:
+        return self.client.schedule_new_workflow(name, input=value, instance_id=run_id or new_id())
+
+    def start_and_wait_for_start(self, name: str, value: Any = None, run_id: str | None = None) -> str:
+        run_id = self.start(name, value, run_id)
+        self.client.wait_for_workflow_start(run_id, timeout_in_seconds=TIMEOUT_S)
+        return run_id
+
+    def finish(self, run_id: str) -> wf.WorkflowState:
+        state = self.client.wait_for_workflow_completion(run_id, timeout_in_seconds=TIMEOUT_S)
+        assert state is not None
+        return state
+
+    def run(self, name: str, value: Any = None, run_id: str | None = None) -> wf.WorkflowState:
+        return self.finish(self.start(name, value, run_id))
+
+    def output(self, name: str, value: Any = None, run_id: str | None = None) -> Any:
+        return output_of(self.run(name, value, run_id))
+
+    def state(self, run_id: str) -> wf.WorkflowState:
+        state = self.client.get_workflow_state(run_id)
+        assert state is not None
+        return state
+
+    def status(self, run_id: str) -> wf.WorkflowStatus:
+        return self.state(run_id).runtime_status
+
+    def wait_for_status(self, run_id: str, status: wf.WorkflowStatus) -> None:
+        wait_until(lambda: self.status(run_id) == status, f"{run_id} is {status}")
+
+    def event_types(self, run_id: str) -> list[str]:
+        return [event.event_type.name for event in self.client.get_workflow_history(run_id)]
