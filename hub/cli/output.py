@@ -40,7 +40,10 @@ def write_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_column(column, overflow="fold", no_wrap=not sys.stdout.isatty())
     for row in rows:
         table.add_row(*(Text(clean(cell)) for cell in row))
-    Console(width=None if sys.stdout.isatty() else 1_000, soft_wrap=False).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 1_000)
+    with console.capture() as captured:
+        console.print(table)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
 def first_line(text: str | None, limit: int = 100) -> str:

@@ -10,9 +10,10 @@ from hub.cli.output import clean
 
 def to_text(result: Json) -> str:
     """The texts of the result in their order, other content by its kind and size; else the structured content."""
-    blocks = [_block(block) for block in cast("list[Json]", result.get("content") or [])]
+    content = cast("list[Json]", result.get("content") or [])
+    blocks = [_block(block) for block in content]
     structured: object = result.get("structuredContent")
-    if structured is not None and not any(blocks):
+    if structured is not None and (not any(blocks) or (len(content) == 1 and _as_json(content[0]) == structured)):
         return clean(json.dumps(structured, ensure_ascii=False, indent=2))
     return "\n".join(blocks)
 
@@ -22,6 +23,14 @@ def code_of(result: Json) -> str | None:
     meta: object = result.get("_meta")
     code = cast("Mapping[str, object]", meta).get("hub/code") if isinstance(meta, dict) else None
     return code if isinstance(code, str) else None
+
+
+def _as_json(block: Json) -> object:
+    """The value of a block whose text is JSON: servers repeat their structured content so for older clients."""
+    try:
+        return json.loads(str(block.get("text", "")))
+    except ValueError:
+        return None
 
 
 def _block(block: Json) -> str:
