@@ -194,7 +194,7 @@ class UpstreamServer:
     def can_relay(self, request: Json) -> bool:
         if self._stopping_since is not None or not self._slots.value:
             return False
-        connection = self._supervisors[0].connection
+        connection = self._supervisors[0].standing
         return connection is not None and connection.can_relay
 
     async def relay(self, request: Json, caller: Caller) -> RawReply:
@@ -306,7 +306,7 @@ class UpstreamServer:
         """
         if self._stopping_since is not None:
             raise UpstreamDownError(f"server {self._name} is being stopped")
-        if len(self._supervisors) == 1 and (only := self._supervisors[0].connection) is not None:
+        if len(self._supervisors) == 1 and (only := self._supervisors[0].standing) is not None:
             return only
         if (connection := self._least_busy()) is not None:
             return connection
@@ -318,7 +318,7 @@ class UpstreamServer:
         raise UpstreamDownError(self._describe_down())
 
     def _least_busy(self) -> Connection | None:
-        standing = [each.connection for each in self._supervisors if each.connection is not None]
+        standing = [connection for each in self._supervisors if (connection := each.standing) is not None]
         return min(standing, key=lambda connection: connection.busy, default=None)
 
     def _describe_down(self) -> str:
@@ -343,7 +343,7 @@ class UpstreamServer:
 
     def _forget(self, exchange: Exchange) -> None:
         self._exchanges.discard(exchange)
-        if not self._exchanges:
+        if self._stopping_since is not None:
             self._drained.set()
 
     async def _watch_resources(self, uris: frozenset[str]) -> None:
@@ -392,6 +392,7 @@ class UpstreamServer:
         return Supervisor(
             build_site=build_site,
             hint=hint,
+            is_program=self._settings.kind == "stdio",
             on_ready=self._on_ready,
             on_change=self._on_state,
             logger=self._logger,
@@ -449,11 +450,11 @@ class UpstreamServer:
             self._tasks.start_soon(supervisor.run)
 
     async def drain(self, grace_s: float) -> None:
-        """Take no more calls, give those in flight some time, end what is left."""
+        """Take no more calls, give those in flight some time unless they wait for a person, end what is left."""
         self._stopping_since = datetime.now(UTC)
         self._on_state()
         with anyio.move_on_after(grace_s, shield=True):
-            while self._exchanges:
+            while any(not exchange.held for exchange in self._exchanges):
                 self._drained = anyio.Event()
                 await self._drained.wait()
         for exchange in tuple(self._exchanges):

@@ -16,36 +16,49 @@ class ServerSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    command: str | None = Field(None, description="Program to start; it speaks MCP on its standard input and output.")
-    args: tuple[str, ...] = Field((), description="Arguments of `command`.")
+    command: str | None = Field(
+        default=None, description="Program to start; it speaks MCP on its standard input and output."
+    )
+    args: tuple[str, ...] = Field(default=(), description="Arguments of `command`.")
     env: dict[str, str] = Field(
         default_factory=dict,
         repr=False,
         description="Environment of `command`, besides HOME, LANG, LOGNAME, PATH, SHELL, TERM, TMPDIR and USER.",
     )
-    cwd: str | None = Field(None, description="Folder in which `command` runs; relative to the configuration file.")
-    url: str | None = Field(None, description="Address of a server that is reached over HTTP.")
+    cwd: str | None = Field(
+        default=None, description="Folder in which `command` runs; relative to the configuration file."
+    )
+    url: str | None = Field(default=None, description="Address of a server that is reached over HTTP.")
     transport: TransportKind | None = Field(
-        None, description="`stdio` with `command`; `http` (Streamable HTTP, the default) or `sse` (old) with `url`."
+        default=None,
+        description="`stdio` with `command`; `http` (Streamable HTTP, the default) or `sse` (old) with `url`.",
     )
     headers: dict[str, str] = Field(
         default_factory=dict, repr=False, description="Headers sent with each request to `url`."
     )
-    era: Era | None = Field(None, description="Pins the protocol era; without it the hub finds out and remembers.")
-    timeout_s: Seconds = Field(300, description="Seconds a call may take without an answer or progress.")
-    start_timeout_s: Seconds = Field(30, description="Seconds from start to the end of the negotiation.")
-    concurrency: int = Field(64, ge=1, le=10_000, description="Calls at once; more of them wait.")
+    era: Era | None = Field(
+        default=None, description="Pins the protocol era; without it the hub finds out and remembers."
+    )
+    timeout_s: Seconds = Field(default=300, description="Seconds a call may take without an answer or progress.")
+    start_timeout_s: Seconds = Field(default=30, description="Seconds from start to the end of the negotiation.")
+    concurrency: int = Field(default=64, ge=1, le=10_000, description="Calls at once; more of them wait.")
     sessions: int = Field(
-        1, ge=1, le=64, description="Processes of `command`, for a server that keeps nothing in its memory."
+        default=1, ge=1, le=64, description="Processes of `command`, for a server that keeps nothing in its memory."
     )
-    max_message_bytes: int = Field(64 * 2**20, ge=1024, description="Largest message taken from the server.")
+    max_message_bytes: int = Field(default=64 * 2**20, ge=1024, description="Largest message taken from the server.")
     prefix: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9_-]{0,40}$", description="What stands before `__` in tool names; default: the name."
+        default=None,
+        pattern=r"^[A-Za-z0-9_-]{0,40}$",
+        description="What stands before `__` in tool names; default: the name.",
     )
-    tools: tuple[str, ...] | None = Field(None, description="Allowed tools, by the server's own names or patterns.")
-    hide: tuple[str, ...] = Field((), description="Hidden tools, by the server's own names or patterns (`delete_*`).")
-    transparent: bool = Field(False, description="Change no names, URIs or ids; at most one server may say so.")
-    enabled: bool = Field(True, description="`false`: the server is left out.")
+    tools: tuple[str, ...] | None = Field(
+        default=None, description="Allowed tools, by the server's own names or patterns."
+    )
+    hide: tuple[str, ...] = Field(
+        default=(), description="Hidden tools, by the server's own names or patterns (`delete_*`)."
+    )
+    transparent: bool = Field(default=False, description="Change no names, URIs or ids; at most one server may say so.")
+    enabled: bool = Field(default=True, description="`false`: the server is left out.")
 
     @model_validator(mode="after")
     def _one_way_to_reach_it(self) -> Self:

@@ -18,6 +18,9 @@ from hub.upstream.wire import GarbageError
 SOON_S: Final = 1.0
 """A next try within this time counts as a restart under way."""
 
+PROBES: Final = 2
+"""Starts with a probe that may fail before one without it is tried in between."""
+
 
 class Supervisor:
     """One actor: it owns the connection, everybody else only borrows it."""
@@ -27,6 +30,7 @@ class Supervisor:
         *,
         build_site: Callable[[Era | None], Site],
         hint: Era | None,
+        is_program: bool,
         on_ready: Callable[["Supervisor"], None],
         on_change: Callable[[], None],
         logger: logging.Logger,
@@ -40,9 +44,11 @@ class Supervisor:
         """Set once the first try has ended, well or not."""
         self._build_site = build_site
         self._hint: Era | None = hint
+        self._is_program = is_program
         self._on_ready = on_ready
         self._on_change = on_change
         self._logger = logger
+        self._failed_starts = 0
         self._suspicion = anyio.Event()
         self._changed = anyio.Event()
 
@@ -66,9 +72,15 @@ class Supervisor:
         self._suspicion.set()
 
     @property
+    def standing(self) -> Connection | None:
+        """The connection, unless it has just ended."""
+        connection = self.connection
+        return None if connection is None or connection.ended.is_set() else connection
+
+    @property
     def is_restarting(self) -> bool:
         """Whether a connection may stand within moments."""
-        if self.phase == "starting":
+        if self.phase == "starting" or (self.phase == "ready" and self.standing is None):
             return True
         return (
             self.phase == "down"
@@ -84,14 +96,20 @@ class Supervisor:
         try:
             return await self._attend()
         except HubError as error:
-            if not isinstance(error, NotReachedError):
-                self._hint = None
+            self._reconsider_era(error)
             return str(error)
         except Exception:
             self._logger.exception("the connection failed in a way that the hub did not expect")
             return "the hub could not talk to it; see the hub's log"
         finally:
             self.connection = None
+
+    def _reconsider_era(self, error: HubError) -> None:
+        """A start failed. What was remembered may be wrong; and a program may not survive the probe."""
+        self._failed_starts += 1
+        can_skip = self._is_program and self._failed_starts >= PROBES and self._hint is None
+        if not isinstance(error, NotReachedError):
+            self._hint = "legacy" if can_skip else None
 
     async def _attend(self) -> str:
         site = self._build_site(self._hint)
@@ -105,6 +123,7 @@ class Supervisor:
 
     def _welcome(self, connection: Connection) -> None:
         self._hint = connection.hello.era
+        self._failed_starts = 0
         self._suspicion = anyio.Event()
         self.connection = connection
         self.next_try_at = None

@@ -1,6 +1,6 @@
-"""A legacy server on standard input and output, on the standard library alone, that misbehaves in the tools that say so.
+"""A legacy server on standard input and output, without any SDK, that misbehaves in the tools that say so.
 
-usage: odd_server.py [--silent-probe] [--dies-at-probe] [--noisy-probe] [--stubborn] [--grandchild FILE] [--era modern]
+usage: odd_server.py [--silent-probe] [--dies-at-probe] [--noisy-probe] [--stubborn] [--grandchild FILE]
 """
 
 import argparse
@@ -110,7 +110,7 @@ def receive(message: Json, options: argparse.Namespace) -> None:
             _answers[message["id"]] = message
             _answered.notify_all()
     elif method == "initialize":
-        capabilities = {"tools": {}}
+        capabilities: Json = {"tools": {}}
         info = {"name": "odd", "version": "1"}
         version = options.version or message["params"]["protocolVersion"]
         send(
