@@ -2,12 +2,13 @@
 
 import hmac
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from hub.gateway.settings import LOOPBACK_HOSTS, GatewaySettings
 
-Headers = list[tuple[bytes, bytes]]
+_REMEMBERED_HOSTS = 64
 
 
 def is_loopback(host: str) -> bool:
@@ -39,19 +40,16 @@ class Doorkeeper:
         self._token = None if token is None else token.encode()
         self._checks_host = is_loopback(host)
         self._hosts = {*LOOPBACK_HOSTS, host, *settings.allowed_hosts}
+        self._own_hosts: set[bytes] = set()
         self._origins = frozenset(settings.allowed_origins)
 
-    def refusal(self, headers: Headers) -> Refusal | None:
+    def refusal(self, given: Mapping[bytes, bytes]) -> Refusal | None:
         """Why a request may not come in, or None.
 
         Args:
-            headers: lower-case names and values, as ASGI gives them.
+            given: headers, names in lower case; of a repeated one, the first.
         """
-        given: dict[bytes, bytes] = {}
-        for key, value in headers:
-            given.setdefault(key, value)
-        host = given.get(b"host", b"").decode("latin-1")
-        if self._checks_host and host not in self._hosts and _name_of(host) not in self._hosts:
+        if self._checks_host and not self._is_own_host(given.get(b"host", b"")):
             return Refusal(status=421, message="this host name is not served here; add it to gateway.allowed_hosts")
         origin = given.get(b"origin")
         if origin is not None and not self._is_allowed_origin(origin.decode("latin-1")):
@@ -64,7 +62,17 @@ class Doorkeeper:
             )
         return None
 
-    def _has_token(self, given: dict[bytes, bytes]) -> bool:
+    def _is_own_host(self, host: bytes) -> bool:
+        if host in self._own_hosts:
+            return True
+        name = host.decode("latin-1")
+        if name not in self._hosts and _name_of(name) not in self._hosts:
+            return False
+        if len(self._own_hosts) < _REMEMBERED_HOSTS:
+            self._own_hosts.add(host)
+        return True
+
+    def _has_token(self, given: Mapping[bytes, bytes]) -> bool:
         scheme, _, token = given.get(b"authorization", b"").partition(b" ")
         return scheme.lower() == b"bearer" and hmac.compare_digest(token.strip(), self._token or b"")
 

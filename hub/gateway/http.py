@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from hub.catalog.catalog import Catalog
 from hub.catalog.provider import Json, RawReply
 from hub.gateway.doorkeeper import Doorkeeper
-from hub.gateway.lane import ShortLane
+from hub.gateway.lane import ROUTING_HEADERS, ShortLane
 from hub.gateway.readiness import readiness
 from hub.gateway.settings import GatewaySettings
 from hub.gateway.shape import shape_error
@@ -61,27 +61,28 @@ class HttpGateway:
         # httptools leaves blanks around header values; RFC 9110 section 5.5 has them taken off
         headers: list[tuple[bytes, bytes]] = [(key, value.strip()) for key, value in scope["headers"]]
         scope["headers"] = headers
+        given = dict(reversed(headers))
         path = scope["path"]
         if path == "/healthz":
             await _reply(send, 200, {"status": "ok"})
             return
-        refusal = self._doorkeeper.refusal(headers)
+        refusal = self._doorkeeper.refusal(given)
         if refusal is not None:
             await _refuse(send, refusal.status, refusal.message, refusal.headers)
         elif path == "/readyz":
             is_ready, body = readiness(self._catalog)
             await _reply(send, 200 if is_ready else 503, body)
         elif path == self._settings.path:
-            await self._endpoint(scope, headers, receive, send)
+            await self._endpoint(scope, given, receive, send)
         else:
             await _refuse(send, 404, f"there is nothing here; the MCP endpoint is {self._settings.path}")
 
-    async def _endpoint(self, scope: Scope, headers: list[tuple[bytes, bytes]], receive: Receive, send: Send) -> None:
+    async def _endpoint(self, scope: Scope, given: dict[bytes, bytes], receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
             await (await self._long_road())(scope, receive, send)
             return
         try:
-            body = await self._read_body(headers, receive)
+            body = await self._read_body(given, receive)
         except _ClientGoneError:
             return
         except TimeoutError:
@@ -91,7 +92,8 @@ class HttpGateway:
             limit = self._settings.max_body_bytes
             await _refuse(send, 413, f"the request is over {limit} bytes (gateway.max_body_bytes)")
             return
-        if self._lane is not None and await self._took_short_lane(self._lane, headers, body, receive, send):
+        lane = None if _has_repeated_routing(scope["headers"], given) else self._lane
+        if lane is not None and await self._took_short_lane(lane, given, body, receive, send):
             return
         long_road = await self._long_road()
         problem = shape_error(body)
@@ -100,12 +102,12 @@ class HttpGateway:
             return
         await long_road(scope, _replay(body, receive), send)
 
-    async def _read_body(self, headers: list[tuple[bytes, bytes]], receive: Receive) -> bytes | None:
+    async def _read_body(self, given: dict[bytes, bytes], receive: Receive) -> bytes | None:
         """The whole body, or None where it is over the limit."""
         limit = self._settings.max_body_bytes
-        for key, value in headers:
-            if key == b"content-length" and value.isdigit() and int(value) > limit:
-                return None
+        length = given.get(b"content-length", b"")
+        if length.isdigit() and int(length) > limit:
+            return None
         message = await self._first_part(receive)
         body: bytes = message.get("body", b"")
         if not message.get("more_body"):
@@ -130,14 +132,14 @@ class HttpGateway:
         return message
 
     async def _took_short_lane(
-        self, lane: ShortLane, headers: list[tuple[bytes, bytes]], body: bytes, receive: Receive, send: Send
+        self, lane: ShortLane, given: dict[bytes, bytes], body: bytes, receive: Receive, send: Send
     ) -> bool:
         loop = asyncio.get_running_loop()
         watch = _DisconnectWatch(receive, asyncio.current_task())
         # A task for each call would cost a tenth of it; most calls are answered before one is worth its while.
         timer = loop.call_later(_WATCH_AFTER_S, watch.start, loop)
         try:
-            reply = await lane.answer(headers, body)
+            reply = await lane.answer(given, body)
             if reply is not None:
                 await _send_reply(send, reply)
         except asyncio.CancelledError:
@@ -148,6 +150,10 @@ class HttpGateway:
             timer.cancel()
             watch.end()
         return reply is not None
+
+
+def _has_repeated_routing(headers: list[tuple[bytes, bytes]], given: dict[bytes, bytes]) -> bool:
+    return len(headers) != len(given) and any(sum(key == name for key, _ in headers) > 1 for name in ROUTING_HEADERS)
 
 
 class _DisconnectWatch:

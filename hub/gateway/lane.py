@@ -4,7 +4,7 @@ It takes a request only when everything about it is as the specification wants i
 which knows the right error for each case. Both lanes run the same list of policies.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -27,10 +27,13 @@ from hub.gateway.wire import (
     rpc_error,
 )
 
-Headers = Sequence[tuple[bytes, bytes]]
+Headers = Mapping[bytes, bytes]
+"""Names in lower case; blanks around the values are gone."""
 
 _VERSION = MODERN_VERSION.encode()
-_ROUTING = frozenset({b"mcp-protocol-version", b"mcp-method", b"mcp-name", b"content-type", b"accept"})
+ROUTING_HEADERS = frozenset({b"mcp-protocol-version", b"mcp-method", b"mcp-name", b"content-type", b"accept"})
+"""A request in which one of these is repeated takes the long road."""
+
 _JSON = b"application/json"
 _EVENTS = b"text/event-stream"
 
@@ -142,30 +145,20 @@ class ShortLane:
 
 
 def _routed_name(headers: Headers) -> str | None:
-    """The tool's name, if the headers are those of a plain modern `tools/call`, each there once.
+    """The tool's name, if the headers are those of a plain modern `tools/call`.
 
     Source: MCP 2026-07-28, basic/transports (standard request headers).
     """
-    found: dict[bytes, bytes] = {}
-    for key, value in headers:
-        if key in _ROUTING:
-            if key in found:
-                return None
-            found[key] = value.strip()
-        elif key.startswith(b"mcp-param-"):
-            return None
-    if found.get(b"mcp-protocol-version") != _VERSION or found.get(b"mcp-method") != b"tools/call":
+    if headers.get(b"mcp-protocol-version") != _VERSION or headers.get(b"mcp-method") != b"tools/call":
         return None
-    accept = found.get(b"accept", b"")
-    if not found.get(b"content-type", b"").startswith(_JSON) or _JSON not in accept or _EVENTS not in accept:
+    name, accept = headers.get(b"mcp-name", b""), headers.get(b"accept", b"")
+    if not headers.get(b"content-type", b"").startswith(_JSON) or _JSON not in accept or _EVENTS not in accept:
         return None
-    name = found.get(b"mcp-name", b"")
-    if not name or name.startswith(b"=?"):
+    if not name.isascii() or not name or name.startswith(b"=?"):
         return None
-    try:
-        return name.decode("ascii")
-    except UnicodeDecodeError:
+    if any(key.startswith(b"mcp-param-") for key in headers):
         return None
+    return name.decode("ascii")
 
 
 def _meta_of_call(request: object, name: str) -> Json | None:
