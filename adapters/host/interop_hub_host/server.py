@@ -21,8 +21,8 @@ Json = dict[str, Any]
 
 logger = logging.getLogger("interop_hub_host")
 
-THREADS: Final = 64
-"""Crews make each model call on a thread of the loop's pool: fewer threads would make callers wait for each other."""
+THREADS: Final = 256
+"""At most: crews make each model call on a thread of the loop's pool, and a flow that asks a person keeps one."""
 STORE_TIMEOUT_S: Final = 30.0
 
 

@@ -1,10 +1,11 @@
 """What the host must keep, behind three calls: get, put, delete."""
 
 import asyncio
+import contextlib
 import sqlite3
-import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -48,7 +49,8 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = threading.Lock()
+        # a thread of its own: flows that wait for a person may hold every thread of the loop's pool
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._database = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=NORMAL")
@@ -60,39 +62,40 @@ class SqliteStore:
         path.chmod(0o600)
 
     async def get(self, key: str) -> str | None:
-        return await asyncio.to_thread(self._get, key)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._get, key)
 
     async def put(self, items: Mapping[str, str]) -> None:
-        await asyncio.to_thread(self._put, dict(items))
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._put, dict(items))
 
     async def delete(self, keys: Iterable[str]) -> None:
-        await asyncio.to_thread(self._delete, list(keys))
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._delete, list(keys))
 
     def _get(self, key: str) -> str | None:
-        with self._lock:
-            row = self._database.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
+        row = self._database.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
 
     def _put(self, items: dict[str, str]) -> None:
         now = time.time()
-        with self._lock:
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                self._database.executemany(
-                    "INSERT INTO state VALUES (?, ?, ?)"
-                    " ON CONFLICT(key) DO UPDATE SET value = excluded.value, touched_at = excluded.touched_at",
-                    [(key, value, now) for key, value in items.items()],
-                )
-                self._database.execute("COMMIT")
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
+        with self._transaction():
+            self._database.executemany(
+                "INSERT INTO state VALUES (?, ?, ?)"
+                " ON CONFLICT(key) DO UPDATE SET value = excluded.value, touched_at = excluded.touched_at",
+                [(key, value, now) for key, value in items.items()],
+            )
 
     def _delete(self, keys: list[str]) -> None:
-        with self._lock:
-            self._database.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             self._database.executemany("DELETE FROM state WHERE key = ?", [(key,) for key in keys])
-            self._database.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Generator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
 
 
 Request = Callable[[str, Json], Awaitable[Json]]

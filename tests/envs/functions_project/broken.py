@@ -1,0 +1,3 @@
+"""Can't be imported."""
+
+raise RuntimeError("no key: sk-MARKER-import")
