@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import anyio
 
 from hub.catalog.provider import Era, Json, RawReply
-from hub.errors import RemoteError, UpstreamDownError
+from hub.errors import HubError, RemoteError, UpstreamDownError
 from hub.upstream import wire
 from hub.upstream.exchange import Exchange
 from hub.upstream.in_flight import Notify
@@ -109,11 +109,12 @@ class Connection(Protocol):
         """Whether `relay` can be used."""
         ...
 
-    async def relay(self, exchange: Exchange, request: Json, release: Callable[[], None]) -> RawReply:
+    async def relay(self, request: Json, release: Callable[[], None], name: Callable[[HubError], HubError]) -> RawReply:
         """Hand one whole modern request over and its answer back, both unread.
 
         Args:
             release: called once when the answer is complete or given up, if this returns.
+            name: puts the server's name into an error.
         """
         ...
 

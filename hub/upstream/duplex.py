@@ -69,7 +69,7 @@ class DuplexConnection:
     def can_relay(self) -> bool:
         return False
 
-    async def relay(self, exchange: Exchange, request: Json, release: Callable[[], None]) -> RawReply:
+    async def relay(self, request: Json, release: Callable[[], None], name: Callable[[HubError], HubError]) -> RawReply:
         raise UnsupportedError("this transport has no short lane")
 
     async def check(self) -> None:

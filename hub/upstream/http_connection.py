@@ -13,7 +13,7 @@ from hub.errors import CallTimeoutError, HubError, RemoteError, UnsupportedError
 from hub.upstream import relay
 from hub.upstream.connection import HandshakeError, Hello, NotReachedError, Site, from_discover, refused
 from hub.upstream.exchange import Exchange
-from hub.upstream.http_wire import BOTH, RejectedError, resolve_redirects
+from hub.upstream.http_wire import RejectedError
 from hub.upstream.legacy_session import LegacySession
 from hub.upstream.legacy_sessions import LegacySessions
 from hub.upstream.listening import Listening
@@ -21,6 +21,7 @@ from hub.upstream.modern_http import ModernHttp
 from hub.upstream.task_scope import open_tasks
 from hub.upstream.wire import EVERY_CAPABILITY, GarbageError
 
+MAX_REDIRECTS: Final = 3
 _PUSHING: Final = frozenset({"tools/call", "prompts/get", "resources/read"})
 """Requests in which a server may ask: they go in the caller's own era where the server has both."""
 
@@ -107,13 +108,17 @@ class HttpConnection:
     def can_relay(self) -> bool:
         return self.modern is not None and self.modern.knows_tools
 
-    async def relay(self, exchange: Exchange, request: Json, release: Callable[[], None]) -> RawReply:
+    async def relay(self, request: Json, release: Callable[[], None], name: Callable[[HubError], HubError]) -> RawReply:
         if self.modern is None:
             raise UnsupportedError("a legacy server has no short lane")
         settings = self._site.settings
         response = await relay.send(self.modern, self._site.links.http, request)
         return await relay.receive(
-            response, timeout_s=settings.timeout_s, limit_bytes=settings.max_message_bytes, release=release
+            response,
+            timeout_s=settings.timeout_s,
+            limit_bytes=settings.max_message_bytes,
+            release=release,
+            name=name,
         )
 
     async def check(self) -> None:
@@ -146,14 +151,7 @@ async def open_http(site: Site) -> AsyncGenerator[HttpConnection]:
     """
     async with open_tasks() as tasks:
         url = endpoint_of(site.settings.url or "")
-        try:
-            connection = await _negotiate(site, url, tasks)
-        except RejectedError as error:
-            if error.status not in (307, 308):
-                raise
-            headers = {**site.settings.headers, "Accept": BOTH, "Content-Type": "application/json"}
-            url = await resolve_redirects(site.links.http, "POST", url, headers=headers, body=b"{}")
-            connection = await _negotiate(site, url, tasks)
+        connection = await _negotiate_redirected(site, url, tasks)
         tasks.start_soon(_hold, connection)
         try:
             yield connection
@@ -175,6 +173,21 @@ def endpoint_of(address: str) -> URL:
     if url.scheme not in ("http", "https") or not url.host:
         raise UpstreamDownError("its `url` is not an http:// or https:// address")
     return url.with_path("/mcp") if url.raw_path in ("", "/") and not address.endswith("/") else url
+
+
+async def _negotiate_redirected(site: Site, url: URL, tasks: TaskGroup) -> HttpConnection:
+    """Negotiate where the server has its endpoint: redirects that keep the method are followed within its origin."""
+    for _ in range(MAX_REDIRECTS):
+        try:
+            return await _negotiate(site, url, tasks)
+        except RejectedError as error:
+            if error.status not in (307, 308) or error.location is None:
+                raise
+            target = url.join(URL(error.location))
+            if target.origin() != url.origin():
+                raise UpstreamDownError("it redirects to another origin; check `url`") from error
+            url = target
+    raise UpstreamDownError("it redirects in circles; check `url`")
 
 
 async def _negotiate(site: Site, url: URL, tasks: TaskGroup) -> HttpConnection:

@@ -22,7 +22,6 @@ from hub.upstream.wire import GarbageError, decode, error_of
 
 BOTH: Final = "application/json, text/event-stream"
 EVENT_STREAM: Final = "text/event-stream"
-MAX_REDIRECTS: Final = 3
 _DRAIN_S: Final = 1.0
 
 
@@ -33,9 +32,11 @@ class DisconnectedError(UpstreamDownError):
 class RejectedError(UpstreamDownError):
     """The server answered with an HTTP status and no JSON-RPC message."""
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, location: str | None = None) -> None:
         super().__init__(_describe(status))
         self.status = status
+        self.location = location
+        """Where a redirect points to."""
 
 
 @contextmanager
@@ -95,22 +96,6 @@ async def open_request(
             tasks.start_soon(drain, response)
         else:
             response.close()
-
-
-async def resolve_redirects(
-    session: aiohttp.ClientSession, method: str, url: URL, *, headers: Mapping[str, str], body: bytes | None
-) -> URL:
-    """Find where a server has its endpoint: redirects that keep the method are followed within its own origin."""
-    for _ in range(MAX_REDIRECTS):
-        async with open_request(session, method, url, headers=headers, body=body) as response:
-            location = response.headers.get("Location")
-            if response.status not in (307, 308) or location is None:
-                return url
-            target = url.join(URL(location))
-            if target.origin() != url.origin():
-                raise UpstreamDownError("it redirects to another origin; check `url`")
-            url = target
-    raise UpstreamDownError("it redirects in circles; check `url`")
 
 
 async def read_body(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes:
@@ -183,10 +168,11 @@ def expect_stream(response: aiohttp.ClientResponse) -> None:
         raise RejectedError(response.status)
 
 
-def refusal(status: int) -> UpstreamDownError | None:
+def refusal(response: aiohttp.ClientResponse) -> UpstreamDownError | None:
     """What a caller is told for a status that says the server itself cannot serve; None where the body decides."""
+    status = response.status
     if status in (401, 403, 407) or status >= 500 or 300 <= status < 400:
-        return RejectedError(status)
+        return RejectedError(status, response.headers.get("Location"))
     return None
 
 

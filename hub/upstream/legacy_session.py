@@ -166,7 +166,7 @@ class LegacySession:
             ) as response:
                 if exchange.method == "initialize":
                     self.session_id = response.headers.get("Mcp-Session-Id")
-                if error := refusal(response.status):
+                if error := refusal(response):
                     raise error
                 if response.content_type != EVENT_STREAM:
                     self._check_session(response.status)

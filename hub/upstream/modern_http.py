@@ -79,7 +79,7 @@ class ModernHttp:
         async with open_request(
             self._session, "POST", self.url, headers=headers, body=body, tasks=self._tasks
         ) as response:
-            if error := refusal(response.status):
+            if error := refusal(response):
                 raise error
             if response.content_type != EVENT_STREAM:
                 return wire.result_of(await read_message(response, limit_bytes))
@@ -109,7 +109,7 @@ class ModernHttp:
         headers = self.headers_for("subscriptions/listen", params)
         limit_bytes = self._site.settings.max_message_bytes
         async with open_request(self._session, "POST", self.url, headers=headers, body=body) as response:
-            if error := refusal(response.status):
+            if error := refusal(response):
                 raise error
             if response.content_type != EVENT_STREAM:
                 wire.result_of(await read_message(response, limit_bytes))

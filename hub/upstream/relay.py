@@ -5,12 +5,13 @@ Source: MCP 2026-07-28, basic/transports/streamable-http.
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from typing import Final
 
 import aiohttp
 
 from hub.catalog.provider import Json, RawReply
-from hub.errors import CallTimeoutError, TooLargeError
+from hub.errors import CallTimeoutError, HubError, TooLargeError
 from hub.upstream.http_wire import EVENT_STREAM, RejectedError, read_body, refusal, translated
 from hub.upstream.modern_http import ModernHttp
 from hub.upstream.wire import encode, object_at
@@ -28,7 +29,7 @@ async def send(leg: ModernHttp, session: aiohttp.ClientSession, request: Json) -
     headers: Mapping[str, str] = leg.headers_for("tools/call", object_at(request, "params"))
     with translated():
         response = await session.post(leg.url, data=encode(request), headers=headers, allow_redirects=False)
-    error = refusal(response.status)
+    error = refusal(response)
     if error is None and response.content_type not in ("application/json", EVENT_STREAM):
         error = RejectedError(response.status)
     if error is not None:
@@ -38,13 +39,19 @@ async def send(leg: ModernHttp, session: aiohttp.ClientSession, request: Json) -
 
 
 async def receive(
-    response: aiohttp.ClientResponse, *, timeout_s: float, limit_bytes: int, release: Callable[[], None]
+    response: aiohttp.ClientResponse,
+    *,
+    timeout_s: float,
+    limit_bytes: int,
+    release: Callable[[], None],
+    name: Callable[[HubError], HubError],
 ) -> RawReply:
     """Turn the answer into a reply.
 
     Args:
         timeout_s: seconds without an answer or progress until the stream is given up.
         release: called once when the reply is complete or closed.
+        name: puts the server's name into what is raised after this has returned.
 
     Raises:
         TooLargeError: the server announced more than the limit.
@@ -59,8 +66,19 @@ async def receive(
             body = await read_body(response, limit_bytes)
         release()
         return RawReply(status=response.status, content_type=content_type, body=body)
-    stream = _stream(response, timeout_s=timeout_s, limit_bytes=limit_bytes, release=release)
+    stream = _named(_stream(response, timeout_s=timeout_s, limit_bytes=limit_bytes, release=release), name)
     return RawReply(status=response.status, content_type=content_type, body=stream)
+
+
+async def _named(
+    stream: AsyncGenerator[bytes, None], name: Callable[[HubError], HubError]
+) -> AsyncGenerator[bytes, None]:
+    async with aclosing(stream):
+        try:
+            async for chunk in stream:
+                yield chunk
+        except HubError as error:
+            raise name(error) from error
 
 
 async def _stream(

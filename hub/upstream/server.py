@@ -214,7 +214,7 @@ class UpstreamServer:
             nonlocal holding
             await self._slots.acquire()
             holding = True
-            return await connection.relay(exchange, request, release)
+            return await connection.relay(request, release, self._named)
 
         try:
             return await exchange.run(work)
