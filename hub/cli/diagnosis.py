@@ -69,6 +69,7 @@ def _command(loaded: LoadedConfig, name: str, server: ServerSettings) -> Finding
     folder = Path(server.cwd or ".")
     if not folder.is_dir():
         text = f"there is no folder {folder}"
+        place = f"{shown_path(loaded.path)}:{loaded.line('servers', name, 'cwd')}"
         return Finding(server=name, check="folder", ok=False, text=text, advice=f"correct `cwd` ({place})")
     path = server.env.get("PATH") or base_env().get("PATH") or os.defpath
     file = str(folder / command) if os.sep in command and not Path(command).is_absolute() else command
