@@ -71,31 +71,32 @@ class Serving:
             long_road=long_road.app,
         )
 
-        def on_listening() -> None:
-            self._listening.set()
-            on_ready(url)
-
         async with anyio.create_task_group() as group:
             group.start_soon(long_road.run)
-            group.start_soon(self.lead_or_follow, url, token)
-            await listen(gateway, sock, stop=self.stop, on_listening=on_listening)
+            group.start_soon(self.lead_or_follow, url, token, on_ready)
+            await listen(gateway, sock, stop=self.stop, on_listening=self._listening.set)
             group.cancel_scope.cancel()
 
-    async def lead_or_follow(self, url: str, token: str | None) -> None:
+    async def lead_or_follow(self, url: str, token: str | None, on_ready: Callable[[str], None]) -> None:
         """Take the lead when it is free, until cancelled."""
         await self._listening.wait()
+        is_told = False
         while True:
             with hold_lock(self._places) as has_lead:
                 if has_lead:
-                    await self._lead(url, token)
+                    await self._lead(url, token, (lambda _: None) if is_told else on_ready)
             running = read_running(self._places)
             if running is not None and running.url != url:
                 await self._hub.apply({"hub": bridge_to(running)})
+                if not is_told:
+                    on_ready(url)
+                    is_told = True
             await anyio.sleep(_TAKE_OVER_EVERY_S)
 
-    async def _lead(self, url: str, token: str | None) -> None:
+    async def _lead(self, url: str, token: str | None, on_ready: Callable[[str], None]) -> None:
         write_running(self._places, url=url, token=token, started_at=datetime.now(UTC))
         try:
+            on_ready(url)
             await self._hub.apply(enabled_servers(self._loaded.resolved))
             async for found in watch_config(self._loaded):
                 await self._apply_change(found)

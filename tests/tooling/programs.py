@@ -63,6 +63,10 @@ class Program:
 
         self._wait(answers, url, deadline_s)
 
+    def wait_for_end(self, *, deadline_s: float = 30.0) -> int:
+        """Wait until the program has ended; its exit code."""
+        return self._process.wait(deadline_s)
+
     def stop(self) -> None:
         """End it politely, then its whole group for certain."""
         if self._process.poll() is None:
