@@ -85,6 +85,8 @@ def _show(findings: Findings) -> None:
     rows, checks = _tables(findings)
     console = Console(width=140 if not sys.stdout.isatty() else None)
     for columns, lines in ((_COLUMNS, rows), (_CHECK_COLUMNS, checks)):
+        if not lines:
+            continue
         table = Table(*columns)
         for line in lines:
             table.add_row(*line)

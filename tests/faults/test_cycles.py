@@ -11,10 +11,9 @@ from pathlib import Path
 
 import anyio
 import pytest
-from hub.upstream.server import open_upstream
 
-from hub.upstream.links import open_links
-from hub.upstream.settings import ServerSettings
+from bench.measured import write_section
+from hub.upstream import ServerSettings, open_links, open_upstream
 from tests.faults.trouble import FAULTY, http_server, stdio_server
 from tests.tooling.hub_process import open_hub
 from tests.tooling.proc import Process, descendants, end, left_after, open_descriptors
@@ -23,13 +22,25 @@ from tests.tooling.wire import Wire, call_tool, tool_call
 pytestmark = pytest.mark.faults
 
 
+@pytest.fixture(scope="module")
+def rows(full: bool) -> Generator[list[tuple[str, ...]]]:
+    """What was started and stopped; a full run writes it down."""
+    found: list[tuple[str, ...]] = []
+    yield found
+    if full and found:
+        head = ("what", "starts and stops", "left behind")
+        write_section("Starting and stopping", [head, *found])
+
+
 def kinds_of_descriptors() -> Counter[str]:
     return Counter(target.partition(":")[0] for target in open_descriptors().values())
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", ["stdio", "HTTP"])
-async def test_cycles_of_an_upstream_leave_nothing_behind(kind: str, tmp_path: Path, full: bool) -> None:
+async def test_cycles_of_an_upstream_leave_nothing_behind(
+    kind: str, tmp_path: Path, full: bool, rows: list[tuple[str, ...]]
+) -> None:
     cycles = 500 if full else 60
     with ExitStack() as stack:
         entry = stdio_server() if kind == "stdio" else stack.enter_context(http_server(tmp_path, "cycled"))
@@ -55,6 +66,7 @@ async def test_cycles_of_an_upstream_leave_nothing_behind(kind: str, tmp_path: P
             assert len(asyncio.all_tasks()) == tasks
             assert kinds_of_descriptors() == descriptors
             assert descendants(os.getpid()) == processes
+    rows.append((f"an upstream over {kind}", str(cycles), "no task, descriptor, socket or process"))
 
 
 async def _settle() -> None:
@@ -64,9 +76,12 @@ async def _settle() -> None:
 
 
 @pytest.mark.timeout(300)
-def test_cycles_of_the_whole_hub_leave_no_process_behind(tmp_path: Path, full: bool) -> None:
+def test_cycles_of_the_whole_hub_leave_no_process_behind(
+    tmp_path: Path, full: bool, rows: list[tuple[str, ...]]
+) -> None:
+    cycles = 20 if full else 3
     with http_server(tmp_path, "remote") as remote:
-        for number in range(20 if full else 3):
+        for number in range(cycles):
             folder = tmp_path / str(number)
             with open_hub(folder, {"local": stdio_server(), "remote": remote}) as hub:
                 for server in ("local", "remote"):
@@ -77,6 +92,7 @@ def test_cycles_of_the_whole_hub_leave_no_process_behind(tmp_path: Path, full: b
                 os.kill(hub.program.pid, signal.SIGTERM)
                 assert left_after(family, deadline_s=10) == []
                 assert left_after(descendants(hub.program.pid), deadline_s=1) == []
+    rows.append(("the whole hub, a stdio and an HTTP server behind it", str(cycles), "no process"))
 
 
 def server_with_a_grandchild() -> dict[str, object]:

@@ -46,7 +46,7 @@ class Sender:
             responses = self._exchange(wire, request)
         except TimeoutError:
             raise Wrong(f"no answer within {BOUND_S:g} s") from None
-        except (WireError, ConnectionError) as error:
+        except (WireError, OSError) as error:  # it may end the connection while it is being sent to
             self.close()
             if request.answers:
                 raise Wrong(f"the connection ended without an answer: {error}") from None

@@ -6,11 +6,13 @@ number make it again.
 
 import os
 import time
+from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from bench.measured import write_section
 from tests.faults.trouble import http_server, stdio_server
 from tests.fuzz.http_run import assert_serves, run_http
 from tests.fuzz.stdio_run import Pipe, run_stdio
@@ -22,6 +24,18 @@ pytestmark = pytest.mark.fuzz
 
 SEED = int(os.environ.get("FUZZ_SEED", "20260728"))
 KEEP_IN = CACHE / "fuzz"
+
+
+@pytest.fixture(scope="module")
+def rows(full: bool) -> Generator[list[tuple[str, ...]]]:
+    """What was sent and how it went; a full run writes it down."""
+    found: list[tuple[str, ...]] = []
+    yield found
+    if full and found:
+        head = ("way in", "era", "messages", "answered wrongly", "messages a second")
+        write_section(
+            "Bad input", [head, *found], note=f"Seed {SEED}; a good call of each kind in between and at the end."
+        )
 
 
 def servers(folder: Path, stack: ExitStack) -> dict[str, Json]:
@@ -38,14 +52,17 @@ def assert_quiet(log: Path) -> None:
 
 @pytest.mark.timeout(2400)
 @pytest.mark.parametrize("modern", [True, False], ids=["modern", "legacy"])
-def test_bad_requests_over_http_are_answered_and_harm_nobody(modern: bool, tmp_path: Path, full: bool) -> None:
+def test_bad_requests_over_http_are_answered_and_harm_nobody(
+    modern: bool, tmp_path: Path, full: bool, rows: list[tuple[str, ...]]
+) -> None:
     count = 80_000 if full else 2_000
     with ExitStack() as stack:
         hub = stack.enter_context(open_hub(tmp_path, servers(tmp_path, stack)))
         assert_serves(hub.port)
         started_at = time.monotonic()
         findings = run_http(hub.port, SEED, count, modern=modern, keep_in=KEEP_IN)
-        print(f"{count / (time.monotonic() - started_at):.0f} messages a second")
+        rate = count / (time.monotonic() - started_at)
+        rows.append(("HTTP", "modern" if modern else "legacy", f"{count:,}", str(len(findings)), f"{rate:.0f}"))
         assert findings == [], "\n".join(findings)
         assert_serves(hub.port)
         assert hub.program.returncode is None
@@ -54,7 +71,9 @@ def test_bad_requests_over_http_are_answered_and_harm_nobody(modern: bool, tmp_p
 
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("modern", [True, False], ids=["modern", "legacy"])
-def test_bad_lines_on_stdio_are_answered_and_end_nothing(modern: bool, tmp_path: Path, full: bool) -> None:
+def test_bad_lines_on_stdio_are_answered_and_end_nothing(
+    modern: bool, tmp_path: Path, full: bool, rows: list[tuple[str, ...]]
+) -> None:
     count = 20_000 if full else 500
     log = tmp_path / "hub.log"
     with ExitStack() as stack:
@@ -63,7 +82,8 @@ def test_bad_lines_on_stdio_are_answered_and_end_nothing(modern: bool, tmp_path:
         try:
             started_at = time.monotonic()
             findings = run_stdio(pipe, SEED, count, modern=modern, keep_in=KEEP_IN)
-            print(f"{count / (time.monotonic() - started_at):.0f} messages a second")
+            rate = count / (time.monotonic() - started_at)
+            rows.append(("stdio", "modern" if modern else "legacy", f"{count:,}", str(len(findings)), f"{rate:.0f}"))
         finally:
             code = pipe.close()
         assert findings == [], "\n".join(findings)
