@@ -1,0 +1,228 @@
+"""The questions of all runs, kept in Dapr's state."""
+
+import contextlib
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import anyio
+
+from hub.errors import StaleAnswerError, UnknownNameError
+from hub.questions.answers import check_answer
+from hub.questions.index import shard_key, waiting_ids, with_id, without_id
+from hub.questions.record import QuestionRecord, QuestionStatus, from_json, to_json
+from hub.workflows.address import DaprConnection
+from hub.workflows.errors import DaprDownError, RunStateError
+from hub.workflows.question import PUT_STEP, TAKE_STEP, answered_event
+from hub.workflows.runs import Runs
+from hub.workflows.state import Save, StateStore, Stored
+from hub.workflows.steps import Steps
+
+_ENDED_TTL_S = 7 * 86_400
+"""How long the record of a question that is over tells late answers so."""
+_MOST_TRIES = 40
+_LOOKS_AT_ONCE = 16
+
+
+class Questions:
+    """Asks on behalf of runs, and takes the answers.
+
+    A question is stored before its run waits; an answer is stored, bound to the digest of what was asked, before the
+    run is woken; the run takes it in a step of its own. So whoever dies in between, nothing is asked or answered twice.
+    """
+
+    def __init__(self, connection: DaprConnection, *, store_name: str = "statestore") -> None:
+        self._store = StateStore(connection, store_name)
+        self._runs = Runs(connection)
+
+    def add_steps(self, steps: Steps) -> None:
+        """Let a worker's runs ask (`ctx.ask`)."""
+        steps.add(self.put, PUT_STEP)
+        steps.add(self.take, TAKE_STEP)
+
+    # The runs' side: steps, each safe to run again
+
+    async def put(self, question: dict[str, Any]) -> None:
+        """Store a question; one that is there stays as it is."""
+        record = from_json(question)
+
+        async def attempt() -> None:
+            if await self._store.get(_key(record.id)) is not None:
+                return
+            shard = await self._store.get(shard_key(record.id))
+            saves = [Save(key=_key(record.id), value=to_json(record), is_new=True), with_id(shard, record.id)]
+            await self._store.transact([each for each in saves if each is not None])
+
+        await _until_first(attempt)
+
+    async def take(self, question_id: str, digest: str) -> dict[str, Any] | None:
+        """Take the stored answer into the run; without one, the question is closed.
+
+        Returns:
+            The answer, or None.
+        """
+        taken: dict[str, Any] | None = None
+
+        async def attempt() -> None:
+            nonlocal taken
+            stored = await self._store.get(_key(question_id))
+            record = None if stored is None else from_json(stored.value)
+            if stored is None or record is None or record.digest != digest:
+                return
+            if record.status in ("answered", "used") and record.result is not None:
+                taken = dict(record.result)
+            if record.status in ("open", "answered"):
+                await self._end(stored, record, "used" if taken is not None else "closed")
+
+        await _until_first(attempt)
+        return taken
+
+    # The answering side
+
+    async def get(self, question_id: str) -> QuestionRecord:
+        """One question, whatever has come of it.
+
+        Raises:
+            UnknownNameError: there is no such question, or it is over for long.
+        """
+        return (await self._get(question_id))[1]
+
+    async def list(
+        self, *, run_id: str | None = None, identity: str | None = None, limit: int = 200
+    ) -> Sequence[QuestionRecord]:
+        """The open questions, the oldest first.
+
+        Args:
+            run_id: of this run only.
+            identity: of runs on behalf of this one only; None: of all.
+        """
+        ids = await waiting_ids(self._store)
+        stored = await self._store.get_many([_key(each) for each in ids])
+        records = sorted((from_json(each.value) for each in stored.values()), key=lambda each: each.asked_at)
+        wanted = [
+            each
+            for each in records
+            if each.status == "open"
+            and (run_id is None or each.run_id == run_id)
+            and (identity is None or each.identity == identity)
+        ]
+        live = await self._with_live_runs(wanted[:limit])
+        return [each for each in wanted[:limit] if each.id in live]
+
+    async def answer(self, question_id: str, result: Mapping[str, Any], *, digest: str | None = None) -> None:
+        """Answer a question; the same answer given again does no harm.
+
+        Args:
+            result: of the request; of an elicitation `{action, content}`.
+            digest: of what the one who answers has seen.
+
+        Raises:
+            UnknownNameError: there is no such question.
+            StaleAnswerError: it is not open any more, or another one was seen.
+            InvalidInputError: the answer is not one that the question allows.
+        """
+
+        async def attempt() -> None:
+            stored, record = await self._get(question_id)
+            if digest is not None and digest != record.digest:
+                raise StaleAnswerError(f"question {question_id} asks something else by now: read it again")
+            if record.status == "answered" and record.result == dict(result):
+                return
+            if record.status != "open":
+                raise StaleAnswerError(f"question {question_id} is {record.status}: the answer comes too late")
+            check_answer(record.question, result)
+            answered = replace(record, status="answered", result=dict(result), answered_at=datetime.now(UTC))
+            await self._store.save(Save(key=_key(question_id), value=to_json(answered), etag=stored.etag))
+
+        await _until_first(attempt)
+        await self._wake(await self.get(question_id))
+
+    async def redeliver(self) -> int:
+        """Wake the runs whose answers were stored when somebody died before telling them.
+
+        Returns:
+            How many.
+        """
+        stored = await self._store.get_many([_key(each) for each in await waiting_ids(self._store)])
+        answered = [each for each in (from_json(one.value) for one in stored.values()) if each.status == "answered"]
+        for record in answered:
+            with contextlib.suppress(StaleAnswerError):
+                await self._wake(record)
+        return len(answered)
+
+    async def _wake(self, record: QuestionRecord) -> None:
+        try:
+            if not (await self._runs.status(record.run_id)).is_finished:
+                await self._runs.send(record.run_id, answered_event(record.id), {"digest": record.digest})
+                return
+        except UnknownNameError:
+            pass
+        await self._close(record.id)
+        raise StaleAnswerError(f"question {record.id}: its run {record.run_id} is over")
+
+    async def _with_live_runs(self, records: Sequence[QuestionRecord]) -> set[str]:
+        """Ids of those whose runs still go on; the others are closed."""
+        live: set[str] = set()
+        limiter = anyio.CapacityLimiter(_LOOKS_AT_ONCE)
+
+        async def look(run_id: str, of_run: Sequence[QuestionRecord]) -> None:
+            async with limiter:
+                try:
+                    finished = (await self._runs.status(run_id)).is_finished
+                except UnknownNameError:
+                    finished = True
+                for each in of_run:
+                    if finished:
+                        await self._close(each.id)
+                    else:
+                        live.add(each.id)
+
+        async with anyio.create_task_group() as group:
+            for run_id in {each.run_id for each in records}:
+                group.start_soon(look, run_id, [each for each in records if each.run_id == run_id])
+        return live
+
+    async def _close(self, question_id: str) -> None:
+        async def attempt() -> None:
+            stored, record = await self._get(question_id)
+            if record.status in ("open", "answered"):
+                await self._end(stored, record, "closed")
+
+        await _until_first(attempt)
+
+    async def _end(self, stored: Stored, record: QuestionRecord, status: QuestionStatus) -> None:
+        shard = await self._store.get(shard_key(record.id))
+        ended = to_json(replace(record, status=status))
+        saves = [
+            Save(key=_key(record.id), value=ended, etag=stored.etag, ttl_s=_ENDED_TTL_S),
+            without_id(shard, record.id),
+        ]
+        await self._store.transact([each for each in saves if each is not None])
+
+    async def _get(self, question_id: str) -> tuple[Stored, QuestionRecord]:
+        stored = await self._store.get(_key(question_id))
+        if stored is None:
+            raise UnknownNameError(f"there is no question {question_id}")
+        return stored, from_json(stored.value)
+
+
+def _key(question_id: str) -> str:
+    return f"hub-question-{question_id}"
+
+
+async def _until_first(attempt: Callable[[], Any]) -> None:
+    """Read and write again for as long as somebody else was first.
+
+    Raises:
+        DaprDownError: that went on for too long.
+    """
+    for number in range(_MOST_TRIES):
+        try:
+            await attempt()
+        except RunStateError:
+            await anyio.sleep(random.uniform(0, min(0.005 * 2**number, 0.5)))  # noqa: S311 - jitter
+        else:
+            return
+    raise DaprDownError("the questions are written by too many at once; try again")

@@ -1,0 +1,131 @@
+"""Where Dapr is, and the one connection to it."""
+
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+import anyio
+import grpc
+import grpc.aio
+
+from hub.errors import HubError, TooLargeError, UnknownNameError
+from hub.workflows.errors import DaprDownError, DaprRefusedError, RunStateError
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+M = TypeVar("M", bound="Message")
+
+_OPTIONS: Sequence[tuple[str, Any]] = (
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaprAddress:
+    """Where a Dapr sidecar listens, the embedded one or the real one."""
+
+    host: str = "127.0.0.1"
+    grpc_port: int = 50_001
+    token: str | None = field(default=None, repr=False)
+    """Sent as `dapr-api-token`, if set."""
+    tls: bool = False
+
+    @property
+    def target(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.grpc_port}"
+
+
+class DaprConnection:
+    """One channel to Dapr, for workers, clients and state alike."""
+
+    def __init__(self, address: DaprAddress, channel: grpc.aio.Channel) -> None:
+        self.address = address
+        self.channel = channel
+        self.metadata: tuple[tuple[str, str], ...] = (
+            (("dapr-api-token", address.token),) if address.token is not None else ()
+        )
+
+    def method(self, service: str, name: str, reply: type[M]) -> "Method[M]":
+        """One unary method of a service."""
+        call = cast("Any", self.channel).unary_unary(
+            f"/{service}/{name}", request_serializer=_serialise, response_deserializer=reply.FromString
+        )
+        return Method(self, name, call)
+
+    def stream(self, service: str, name: str, reply: type[M]) -> Callable[["Message"], Any]:
+        """One method that answers with a stream."""
+        call = cast("Any", self.channel).unary_stream(
+            f"/{service}/{name}", request_serializer=_serialise, response_deserializer=reply.FromString
+        )
+        return lambda request: call(request, metadata=self.metadata)
+
+
+class Method(Generic[M]):
+    """One unary method, with Dapr's errors as the hub's own."""
+
+    def __init__(self, connection: DaprConnection, name: str, call: Any) -> None:
+        self._connection = connection
+        self._name = name
+        self._call = call
+
+    async def __call__(self, request: "Message", timeout_s: float | None = 30.0) -> M:
+        """Call it.
+
+        Args:
+            timeout_s: seconds until the call is given up; None waits as long as the caller does.
+
+        Raises:
+            DaprDownError: nobody answers; retryable.
+            UnknownNameError: there is no run of that id.
+            RunStateError: the run is in a state that does not allow it.
+            DaprRefusedError: anything else that Dapr says no to.
+        """
+        try:
+            return cast("M", await self._call(request, timeout=timeout_s, metadata=self._connection.metadata))
+        except grpc.aio.AioRpcError as error:
+            raise to_hub_error(error, self._name, self._connection.address) from error
+
+
+def to_hub_error(error: grpc.aio.AioRpcError, method: str, address: DaprAddress) -> HubError:
+    """Dapr's refusal as one of the hub's errors."""
+    code, details = error.code(), error.details() or ""
+    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED):
+        return DaprDownError(f"Dapr does not answer at {address.target} ({code.name.lower()}); it is tried again")
+    if code == grpc.StatusCode.NOT_FOUND or (code == grpc.StatusCode.UNKNOWN and "no such instance" in details):
+        return UnknownNameError(f"{method}: Dapr knows no such run")
+    if code in (grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.ALREADY_EXISTS, grpc.StatusCode.ABORTED):
+        return RunStateError(f"{method}: {details}")
+    if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
+        return DaprRefusedError(f"Dapr at {address.target} wants another token: set DAPR_API_TOKEN to the sidecar's")
+    if code == grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return TooLargeError(f"{method}: the message is larger than Dapr takes: {details}")
+    return DaprRefusedError(f"{method}: Dapr answered {code.name.lower()}: {details}")
+
+
+def _serialise(message: "Message") -> bytes:
+    return message.SerializeToString()
+
+
+@contextlib.asynccontextmanager
+async def open_connection(address: DaprAddress) -> AsyncGenerator[DaprConnection]:
+    """A connection that comes up when it is used, and again after each loss."""
+    if address.tls:
+        channel = grpc.aio.secure_channel(address.target, grpc.ssl_channel_credentials(), options=_OPTIONS)
+    else:
+        channel = grpc.aio.insecure_channel(address.target, options=_OPTIONS)
+    try:
+        yield DaprConnection(address, channel)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await channel.close(None)

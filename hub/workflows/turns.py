@@ -1,0 +1,125 @@
+"""Turns of runs: history in, actions out."""
+
+import logging
+
+from hub.workflows.address import Method
+from hub.workflows.driver import Driver
+from hub.workflows.failure import Failure
+from hub.workflows.history_cache import HistoryCache
+from hub.workflows.mismatch import mismatch
+from hub.workflows.sdk import (
+    StringValue,
+    TurnResult,
+    actions_pb,
+    history_pb,
+    new_registry,
+    orchestration_pb,
+    replay_turn,
+    service_pb,
+)
+from hub.workflows.workflow import Functions
+
+_sdk_log = logging.getLogger(f"{__name__}.sdk")
+_sdk_log.setLevel(logging.WARNING)
+
+
+class Turns:
+    """Plays the turns that arrive on one stream of work."""
+
+    def __init__(
+        self,
+        functions: Functions,
+        driver: Driver,
+        read_history: Method[service_pb.GetInstanceHistoryResponse] | None,
+        *,
+        max_runs: int,
+        max_bytes: int,
+    ) -> None:
+        self._driver = driver
+        self._read_history = read_history
+        self._histories = HistoryCache(max_runs, max_bytes)
+        self._registry = new_registry()
+        for each in functions:
+            self._registry.add_named_orchestrator(
+                each.name, driver.to_generator_workflow(each), each.version, each.latest
+            )
+
+    def begin_stream(self) -> None:
+        """Dapr knows nothing of what an earlier stream has seen."""
+        self._histories.clear()
+
+    def forget(self, run_id: str) -> None:
+        self._histories.forget(run_id)
+
+    async def play(self, request: service_pb.WorkflowRequest, token: str) -> service_pb.WorkflowResponse:
+        """Play one turn.
+
+        Raises:
+            DaprDownError: the history, which Dapr believed to be known here, cannot be read.
+        """
+        committed = await self._committed(request)
+        response = self.replay(request.instanceId, committed, list(request.newEvents))
+        response.completionToken = token
+        if any(action.HasField("completeWorkflow") for action in response.actions):
+            self._histories.forget(request.instanceId)
+        else:
+            self._histories.put(request.instanceId, committed)
+        return response
+
+    def replay(
+        self, run_id: str, committed: list[history_pb.HistoryEvent], new: list[history_pb.HistoryEvent]
+    ) -> service_pb.WorkflowResponse:
+        """The actions that a turn comes to; no I/O."""
+        try:
+            result, problem = replay_turn(self._registry, _sdk_log, run_id, committed, new, mismatch)
+        finally:
+            self._driver.close_turns()
+        if problem is not None:
+            return _failed(run_id, problem)
+        return _to_response(run_id, result)
+
+    def failed(
+        self, request: service_pb.WorkflowRequest, token: str, error: BaseException
+    ) -> service_pb.WorkflowResponse:
+        """The answer that ends the run with this error."""
+        self._histories.forget(request.instanceId)
+        response = _failed(request.instanceId, error)
+        response.completionToken = token
+        return response
+
+    async def _committed(self, request: service_pb.WorkflowRequest) -> list[history_pb.HistoryEvent]:
+        if not request.HasField("cachedHistory"):
+            return list(request.pastEvents)
+        known = self._histories.get(request.instanceId)
+        if known is not None and len(known) == request.cachedHistory.eventCount:
+            return [*known, *request.pastEvents]
+        if self._read_history is None:
+            raise ValueError("a turn without its history needs a connection to read it from")
+        answer = await self._read_history(service_pb.GetInstanceHistoryRequest(instanceId=request.instanceId))
+        return list(answer.events)
+
+
+def _to_response(run_id: str, result: TurnResult) -> service_pb.WorkflowResponse:
+    for action in result.actions:
+        if action.HasField("completeWorkflow") and action.completeWorkflow.HasField("failureDetails"):
+            # The trace holds paths; it stands in this process's log.
+            action.completeWorkflow.failureDetails.ClearField("stackTrace")
+    response = service_pb.WorkflowResponse(instanceId=run_id, actions=result.actions)
+    if result.encoded_custom_status is not None:
+        response.customStatus.CopyFrom(StringValue(value=result.encoded_custom_status))
+    if result.version_name:
+        response.version.name = result.version_name
+    if result.patches:
+        response.version.patches.extend(result.patches)
+    return response
+
+
+def _failed(run_id: str, error: BaseException) -> service_pb.WorkflowResponse:
+    failure = Failure.of(error)
+    details = orchestration_pb.TaskFailureDetails(errorType=failure.wire_type, errorMessage=failure.reason)
+    completed = actions_pb.CompleteWorkflowAction(
+        workflowStatus=orchestration_pb.ORCHESTRATION_STATUS_FAILED, failureDetails=details
+    )
+    return service_pb.WorkflowResponse(
+        instanceId=run_id, actions=[actions_pb.WorkflowAction(id=-1, completeWorkflow=completed)]
+    )

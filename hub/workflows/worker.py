@@ -1,0 +1,266 @@
+"""The worker: takes turns and steps from Dapr on one event loop, and gives their results back.
+
+The SDK's own worker does the same on threads, for about twice the CPU time; durable functions run on either
+(`sdk_runtime`). Replay is the SDK's.
+"""
+
+import contextlib
+import logging
+import random
+import time
+from collections.abc import AsyncGenerator, AsyncIterable
+from typing import Any, cast
+
+import anyio
+import anyio.abc
+import grpc
+import grpc.aio
+from pydantic import BaseModel, ConfigDict, Field
+
+from hub.errors import HubError, TooLargeError
+from hub.workflows.address import DaprAddress, DaprConnection, open_connection
+from hub.workflows.driver import Driver
+from hub.workflows.errors import DaprDownError
+from hub.workflows.failure import Failure
+from hub.workflows.sdk import WORKFLOW_SERVICE, Empty, StringValue, orchestration_pb, service_pb
+from hub.workflows.step_runner import StepRunner
+from hub.workflows.steps_in_flight import StepInFlight, StepsInFlight
+from hub.workflows.turns import Turns
+from hub.workflows.values import DEFAULT_MAX_PAYLOAD_BYTES
+from hub.workflows.workflow import Functions
+
+_log = logging.getLogger(__name__)
+_STATEFUL_HISTORY = 2
+_DELIVERY_TRIES_S = 30.0
+
+
+class WorkerSettings(BaseModel):
+    """What one worker takes on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_steps: int = Field(default=200, ge=1, le=100_000, description="Steps at once; more of them wait.")
+    max_threads: int = Field(default=16, ge=1, le=1_000, description="Sync steps at once, each in a thread.")
+    max_payload_bytes: int = Field(
+        default=DEFAULT_MAX_PAYLOAD_BYTES, ge=1_024, description="Largest argument list or result, as JSON."
+    )
+    max_cached_runs: int = Field(default=2_000, ge=0, description="Runs whose history is kept between turns.")
+    max_cached_bytes: int = Field(default=64 * 2**20, ge=0, description="Size of those histories together.")
+    start_timeout_s: float = Field(default=30, gt=0, description="Seconds until Dapr has to be there at the start.")
+    stop_timeout_s: float = Field(
+        default=5, ge=0, description="Seconds that steps may still take when the worker stops."
+    )
+    keepalive_s: float = Field(default=20, gt=0, description="Seconds between signs of life to Dapr.")
+
+
+class Worker:
+    """Runs the durable functions and steps that Dapr hands out; made by `open_worker`."""
+
+    def __init__(
+        self,
+        connection: DaprConnection,
+        functions: Functions,
+        settings: WorkerSettings,
+        group: anyio.abc.TaskGroup,
+    ) -> None:
+        self._settings = settings
+        self._group = group
+        self._runner = StepRunner(
+            functions.steps, max_threads=settings.max_threads, max_payload_bytes=settings.max_payload_bytes
+        )
+        self._slots = anyio.Semaphore(settings.max_steps)
+        self._in_flight = StepsInFlight()
+        self._work_items = connection.stream(WORKFLOW_SERVICE, "GetWorkItems", service_pb.WorkItem)
+        self._hello = connection.method(WORKFLOW_SERVICE, "Hello", Empty)
+        self._complete_turn = connection.method(
+            WORKFLOW_SERVICE, "CompleteOrchestratorTask", service_pb.CompleteTaskResponse
+        )
+        self._complete_step = connection.method(
+            WORKFLOW_SERVICE, "CompleteActivityTask", service_pb.CompleteTaskResponse
+        )
+        self._turns = Turns(
+            functions,
+            Driver(functions.steps, max_payload_bytes=settings.max_payload_bytes),
+            connection.method(WORKFLOW_SERVICE, "GetInstanceHistory", service_pb.GetInstanceHistoryResponse),
+            max_runs=settings.max_cached_runs,
+            max_bytes=settings.max_cached_bytes,
+        )
+        self._ready = anyio.Event()
+        self._stopping = False
+        self._under_way = 0
+        self._idle = anyio.Event()
+        self._stream: Any = None
+
+    @property
+    def steps_running(self) -> int:
+        """Steps that hold a slot now; a run that waits for anything holds none."""
+        return self._settings.max_steps - self._slots.value
+
+    async def wait_ready(self) -> None:
+        """Wait until Dapr hands out work to this worker."""
+        await self._ready.wait()
+
+    async def serve(self) -> None:
+        """Take work until cancelled; a lost connection is built again."""
+        delay = 0.1
+        while True:
+            try:
+                await self._take_items()
+                reason = "Dapr ended the stream"
+            except grpc.aio.AioRpcError as error:
+                reason = error.code().name.lower()
+            if self._ready.is_set():
+                self._ready, delay = anyio.Event(), 0.1
+            _log.info("no work from Dapr (%s); the next try is in about %.1f s", reason, delay)
+            await anyio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            delay = min(delay * 2, 5.0)
+
+    async def drain(self) -> None:
+        """Take nothing new, and wait until what is under way has ended."""
+        self._stopping = True
+        while self._under_way:
+            self._idle = anyio.Event()
+            await self._idle.wait()
+
+    async def _take_items(self) -> None:
+        self._turns.begin_stream()
+        stream = self._stream = self._work_items(
+            service_pb.GetWorkItemsRequest(capabilities=cast("Any", [_STATEFUL_HISTORY]))
+        )
+        try:
+            async with anyio.create_task_group() as group:
+                await stream.wait_for_connection()
+                self._ready.set()
+                group.start_soon(self._keep_alive)
+                async for item in cast("AsyncIterable[service_pb.WorkItem]", stream):
+                    if not self._stopping:
+                        self._take(item)
+                group.cancel_scope.cancel()
+        except* grpc.aio.AioRpcError as errors:
+            raise errors.exceptions[0] from errors
+        finally:
+            stream.cancel()
+
+    def _take(self, item: service_pb.WorkItem) -> None:
+        if item.HasField("workflowRequest"):
+            self._start(self._turn, item.workflowRequest, item.completionToken)
+        elif item.HasField("activityRequest"):
+            step, is_new = self._in_flight.arrived(item.activityRequest, item.completionToken)
+            if is_new:
+                self._start(self._step, step)
+            elif step.response is not None:
+                self._start(self._deliver, step)
+
+    def _start(self, work: Any, *args: object) -> None:
+        self._under_way += 1
+        self._group.start_soon(self._tracked, work, *args)
+
+    async def _tracked(self, work: Any, *args: object) -> None:
+        try:
+            await work(*args)
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
+
+    async def _keep_alive(self) -> None:
+        while True:
+            await anyio.sleep(self._settings.keepalive_s)
+            with contextlib.suppress(HubError):
+                await self._hello(Empty(), timeout_s=10.0)
+
+    async def _turn(self, request: service_pb.WorkflowRequest, token: str) -> None:
+        try:
+            response = await self._turns.play(request, token)
+        except DaprDownError as error:
+            _log.info(
+                "run %s: its history cannot be read (%s); Dapr hands the turn out again", request.instanceId, error
+            )
+            self._stream.cancel()
+            return
+        try:
+            await self._complete_turn(response)
+        except TooLargeError as error:
+            await self._try(self._complete_turn(self._turns.failed(request, token, error)), request.instanceId)
+        except HubError as error:
+            self._turns.forget(request.instanceId)
+            _log.info("run %s: the turn was not taken (%s); Dapr hands it out again", request.instanceId, error)
+
+    async def _step(self, step: StepInFlight) -> None:
+        request = step.request
+        run_id = request.workflowInstance.instanceId
+        try:
+            async with self._slots:
+                outcome = await self._runner.run_text(request.name, run_id, request.input.value)
+        except BaseException:
+            self._in_flight.abandoned(step)
+            raise
+        response = service_pb.ActivityResponse(instanceId=run_id, taskId=request.taskId)
+        if isinstance(outcome, Failure):
+            response.failureDetails.CopyFrom(to_details(outcome))
+        else:
+            response.result.CopyFrom(StringValue(value=outcome))
+        self._in_flight.finished(step, response)
+        await self._deliver(step)
+
+    async def _deliver(self, step: StepInFlight) -> None:
+        """Give a step's response to Dapr, under the token of the latest time that it was handed out."""
+        response = service_pb.ActivityResponse()
+        response.CopyFrom(cast("service_pb.ActivityResponse", step.response))
+        until = time.monotonic() + _DELIVERY_TRIES_S
+        delay = 0.1
+        while True:
+            response.completionToken = step.token
+            try:
+                await self._complete_step(response)
+            except DaprDownError:
+                if time.monotonic() + delay > until or self._stopping:
+                    return
+                await anyio.sleep(delay)
+                delay = min(delay * 2, 5.0)
+            except TooLargeError as error:
+                response.ClearField("result")
+                response.failureDetails.CopyFrom(to_details(Failure.of(error)))
+            except HubError as error:
+                _log.warning("step %s of run %s: %s", step.request.name, response.instanceId, error)
+                return
+            else:
+                return
+
+    async def _try(self, call: Any, run_id: str) -> None:
+        try:
+            await call
+        except HubError as error:
+            _log.warning("run %s: %s", run_id, error)
+
+
+def to_details(failure: Failure) -> orchestration_pb.TaskFailureDetails:
+    """A failure as Dapr keeps it."""
+    return orchestration_pb.TaskFailureDetails(errorType=failure.wire_type, errorMessage=failure.reason)
+
+
+@contextlib.asynccontextmanager
+async def open_worker(
+    where: DaprAddress | DaprConnection, functions: Functions, settings: WorkerSettings | None = None
+) -> AsyncGenerator[Worker]:
+    """Run durable functions and their steps while the context lasts.
+
+    Raises:
+        DaprDownError: Dapr was not there in `settings.start_timeout_s`.
+    """
+    settings = settings or WorkerSettings()
+    async with contextlib.AsyncExitStack() as stack:
+        connection = (
+            where if isinstance(where, DaprConnection) else await stack.enter_async_context(open_connection(where))
+        )
+        group = await stack.enter_async_context(anyio.create_task_group())
+        worker = Worker(connection, functions, settings, group)
+        group.start_soon(worker.serve)
+        stack.callback(group.cancel_scope.cancel)
+        with anyio.move_on_after(settings.start_timeout_s) as waiting:
+            await worker.wait_ready()
+        if waiting.cancelled_caught:
+            raise DaprDownError(f"no Dapr at {connection.address.target}: start one, or `hub sidecar`")
+        yield worker
+        with anyio.move_on_after(settings.stop_timeout_s):
+            await worker.drain()
