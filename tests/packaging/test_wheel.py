@@ -43,5 +43,7 @@ def test_the_wheel_alone_serves_the_notes(tmp_path: Path) -> None:
     call = (hub, "call", "--json", "notes__add_note", "title=from the wheel")
     said = json.loads(run(*call, folder=tmp_path, home=tmp_path / "home"))
     assert said["structuredContent"]["title"] == "from the wheel"
-    listed: dict[str, list[dict[str, str]]] = json.loads(run(hub, "tools", "--json", folder=tmp_path, home=tmp_path / "home"))
+    listed: dict[str, list[dict[str, str]]] = json.loads(
+        run(hub, "tools", "--json", folder=tmp_path, home=tmp_path / "home")
+    )
     assert "notes__delete_note" in [tool["name"] for tool in listed["tools"]]
