@@ -441,7 +441,10 @@ class UpstreamServer:
 
     def _tell(self, change: Change) -> None:
         for listener in tuple(self._listeners.values()):
-            listener(change)
+            try:
+                listener(change)
+            except Exception:
+                self._logger.exception("a listener did not take a change")
 
     # Life
 

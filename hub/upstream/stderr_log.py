@@ -27,13 +27,17 @@ class StderrLog:
         now = time.monotonic()
         if now >= self._window_ends_at:
             self._window_ends_at = now + 1.0
-            self._left_bytes = BYTES_PER_SECOND
-            self._note_loss()
+            self.allow_another_second()
         kept = data[: self._left_bytes]
         self._left_bytes -= len(kept)
         self._dropped_bytes += len(data) - len(kept)
         if kept:
             self._append(kept)
+
+    def allow_another_second(self) -> None:
+        """Begin a new allowance."""
+        self._left_bytes = BYTES_PER_SECOND
+        self._note_loss()
 
     def note(self, text: str) -> None:
         """Write a line of the hub's own."""
