@@ -45,12 +45,14 @@ def main() -> int:
         max_file_bytes=args.max_file_bytes,
         worker_lease_s=args.worker_lease_s,
     )
+    exit_code = 0
     try:
         anyio.run(_serve, settings, args.stop_with_stdin, backend_options={"use_uvloop": sys.platform != "win32"})
-    except (SidecarError, OSError) as error:
-        sys.stderr.write(f"sidecar: {error}\n")
-        return 1
-    return 0
+    except* SidecarError as group:
+        exit_code = 1
+        for error in group.exceptions:
+            sys.stderr.write(f"sidecar: {error}\n")
+    return exit_code
 
 
 async def _serve(settings: SidecarSettings, stop_with_stdin: bool) -> None:

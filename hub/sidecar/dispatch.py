@@ -361,7 +361,7 @@ class Dispatcher:
         if tx.next_due_at < self._next_due_at:
             self._next_due_at = tx.next_due_at
             self._wake.set()
-        if tx.ready or tx.activities:
+        if tx.activities:
             self._wake.set()
 
     def _make_ready(self, run: int) -> None:
@@ -370,6 +370,7 @@ class Dispatcher:
             out.has_more = True
         else:
             self._ready[run] = None
+            self._wake.set()
 
     def _stalled_by(self, run: int) -> set[WorkStream]:
         return self._stalled.setdefault(run, set())

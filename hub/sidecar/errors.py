@@ -44,6 +44,10 @@ class StoreFullError(StoreError):
     status = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
+class AddressInUseError(SidecarError):
+    """A port is taken."""
+
+
 class StoppingError(SidecarError):
     """The sidecar goes down; clients try again."""
 

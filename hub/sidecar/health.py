@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator, Callable
 
 from aiohttp import web
 
+from .errors import AddressInUseError
+
 PATHS = ("/v1.0/healthz", "/v1.0/healthz/outbound")
 
 
@@ -23,11 +25,14 @@ async def open_health(host: str, port: int, find_problem: Callable[[], str | Non
     app = web.Application()
     for path in PATHS:
         app.router.add_get(path, check)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port, shutdown_timeout=1.0)
-        await site.start()
+        site = web.TCPSite(runner, host, port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise AddressInUseError(f"{host}:{port} cannot be bound ({error.strerror}); is a sidecar there?") from error
         yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()

@@ -2,8 +2,7 @@
 
 import contextlib
 import logging
-import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ import grpc.aio
 from .broker import Broker
 from .client_api import ClientApi
 from .dispatch import Dispatcher
-from .errors import SidecarError
+from .errors import AddressInUseError, SidecarError
 from .health import open_health
 from .metadata_api import MetadataApi
 from .proto import RUNTIME_SERVICE, WORKFLOW_SERVICE, Empty, metadata_pb, pubsub_pb, service_pb, state_pb
@@ -39,10 +38,6 @@ class Sidecar:
 
     grpc_port: int
     http_port: int
-
-
-class AddressInUseError(SidecarError):
-    """The port is taken."""
 
 
 @contextlib.asynccontextmanager
@@ -73,21 +68,34 @@ async def open_sidecar(settings: SidecarSettings) -> AsyncGenerator[Sidecar]:
         )
         server.add_generic_rpc_handlers([MissingMethods(methods)])
         grpc_port = _bind(server, settings)
-        async with anyio.create_task_group() as tasks:
-            for work in (dispatcher.run, dispatcher.sweep, dispatcher.ping, broker.run):
-                tasks.start_soon(work)
-            tasks.start_soon(_sweep, store, settings)
-            await server.start()
-            try:
-                async with open_health(settings.host, settings.http_port, _problem_finder(store)) as http_port:
+        await server.start()
+        try:
+            async with open_health(settings.host, settings.http_port, _problem_finder(store)) as http_port:
+                works = (dispatcher.run, dispatcher.sweep, dispatcher.ping, broker.run, _Sweeper(store, settings).run)
+                async with _working(works):
                     yield Sidecar(grpc_port=grpc_port, http_port=http_port)
-            finally:
-                with anyio.CancelScope(shield=True):
-                    worker_api.stop()
-                    client_api.stop()
-                    pubsub_api.stop()
-                    await server.stop(STOP_GRACE_S)
-                tasks.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                worker_api.stop()
+                client_api.stop()
+                pubsub_api.stop()
+                await server.stop(STOP_GRACE_S)
+
+
+@contextlib.asynccontextmanager
+async def _working(works: Sequence[Callable[[], Coroutine[Any, Any, None]]]) -> AsyncGenerator[None]:
+    """Run the loops in the background; what the body raises comes out as it is."""
+    raised: Exception | None = None
+    async with anyio.create_task_group() as tasks:
+        for work in works:
+            tasks.start_soon(work)
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - raised again, outside the group
+            raised = error
+        tasks.cancel_scope.cancel()
+    if raised is not None:
+        raise raised
 
 
 async def serve_sidecar(settings: SidecarSettings, on_ready: Callable[[Sidecar], None] | None = None) -> None:
@@ -132,22 +140,27 @@ def _problem_finder(store: Store) -> Callable[[], str | None]:
     return lambda: None if store.damage is None else str(store.damage)
 
 
-async def _sweep(store: Store, settings: SidecarSettings) -> None:
-    """Delete what has had its time."""
+class _Sweeper:
+    """Deletes what has had its time."""
 
-    def work(tx: Transaction) -> None:
+    def __init__(self, store: Store, settings: SidecarSettings) -> None:
+        self._store = store
+        self._settings = settings
+
+    async def run(self) -> None:
+        while True:
+            await anyio.sleep(self._settings.sweep_interval_s)
+            try:
+                await self._store.change(self._sweep)
+            except SidecarError as error:
+                logger.warning("nothing was swept: %s", error)
+
+    def _sweep(self, tx: Transaction) -> None:
         delete_expired(tx)
         delete_expired_events(tx)
-        if settings.retention_s is not None:
-            purge_old_runs(tx, time.time() - settings.retention_s)
+        if self._settings.retention_s is not None:
+            purge_old_runs(tx, tx.now - self._settings.retention_s)
         tx.db.execute("PRAGMA incremental_vacuum(500)").fetchall()
-
-    while True:
-        await anyio.sleep(settings.sweep_interval_s)
-        try:
-            await store.change(work)
-        except SidecarError as error:
-            logger.warning("nothing was swept: %s", error)
 
 
 def _workflow_methods(factory: HandlerFactory, workers: WorkerApi, clients: ClientApi) -> dict[str, Handler]:

@@ -10,7 +10,7 @@ from dapr.conf import settings
 from tests.sidecar.daprd import find_programs, running_daprd
 from tests.sidecar.processes import DaprApi, running_sidecar
 from tests.sidecar.scenario import Scenario
-from tests.sidecar.workflows import build_runtime
+from tests.sidecar.workflows import running_worker
 
 PROGRAMS = find_programs()
 KINDS = ["embedded", *([pytest.param("daprd", marks=pytest.mark.daprd)] if PROGRAMS is not None else [])]
@@ -39,12 +39,10 @@ def dapr_api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="session")
-def worker(dapr_api: DaprApi) -> Generator[wf.WorkflowRuntime]:
+def worker(dapr_api: DaprApi) -> Generator[None]:
     """The SDK's worker with all workflows of the suite."""
-    runtime = build_runtime(dapr_api.host, dapr_api.grpc_port)
-    runtime.start()
-    yield runtime
-    runtime.shutdown()
+    with running_worker(dapr_api.host, dapr_api.grpc_port):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -56,9 +54,8 @@ def client(dapr_api: DaprApi) -> Generator[wf.DaprWorkflowClient]:
 
 
 @pytest.fixture
-def scenario(client: wf.DaprWorkflowClient, worker: wf.WorkflowRuntime) -> Scenario:
+def scenario(client: wf.DaprWorkflowClient, worker: None) -> Scenario:
     """A client with a worker at work."""
-    del worker
     return Scenario(client)
 
 

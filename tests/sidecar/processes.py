@@ -113,3 +113,24 @@ def running_sidecar(
         if sidecar.process.poll() is None:
             sidecar.process.kill()
         sidecar.process.wait(10)
+
+
+@contextlib.contextmanager
+def running_worker_process(api: DaprApi, ledger: Path) -> "Generator[subprocess.Popen[str]]":
+    """`worker_program` in a process, connected."""
+    with ledger.with_suffix(".worker.log").open("a") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.sidecar.worker_program", api.host, str(api.grpc_port), str(ledger)],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == "ready\n"
+        yield process
+    finally:
+        process.stdout.close()
+        process.kill()
+        process.wait(10)

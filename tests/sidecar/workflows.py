@@ -1,9 +1,12 @@
 """The workflows and activities that the scenarios run, written for the unmodified SDK."""
 
 import asyncio
+import gc
 import threading
+import warnings
 from collections import Counter
 from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -354,3 +357,18 @@ def build_runtime(host: str, port: int) -> wf.WorkflowRuntime:
     runtime.register_versioned_workflow(version_one, name="versioned", version_name="one", is_latest=False)
     runtime.register_versioned_workflow(version_two, name="versioned", version_name="two", is_latest=True)
     return runtime
+
+
+@contextmanager
+def running_worker(host: str, port: int) -> Generator[None]:
+    """The SDK's worker with everything in this module."""
+    runtime: Any = build_runtime(host, port)
+    runtime.start()
+    try:
+        yield
+    finally:
+        runtime.shutdown()
+        del runtime
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # the SDK never closes its worker's event loop
+            gc.collect()

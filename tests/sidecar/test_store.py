@@ -1,0 +1,193 @@
+"""The database file: damaged, foreign, newer, in use, full, older."""
+
+import contextlib
+import sqlite3
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import anyio
+import pytest
+
+from hub.sidecar import schema
+from hub.sidecar.errors import (
+    DamagedStoreError,
+    ForeignStoreError,
+    NewerStoreError,
+    StoreError,
+    StoreFullError,
+    StoreInUseError,
+)
+from hub.sidecar.proto import common_pb
+from hub.sidecar.runs import NewRun, create_run, list_run_ids
+from hub.sidecar.settings import SidecarSettings
+from hub.sidecar.state import read_value, save_value
+from hub.sidecar.store import Store, Transaction, open_store
+from hub.sidecar.writer import open_writer
+
+
+@contextlib.asynccontextmanager
+async def opened(path: Path, *, max_file_bytes: int | None = None) -> AsyncGenerator[Store]:
+    async with open_store(SidecarSettings(db_path=path, max_file_bytes=max_file_bytes)) as store:
+        yield store
+
+
+def start(tx: Transaction) -> bool:
+    return create_run(tx, NewRun(run_id="run", name="workflow"), "hub")
+
+
+async def test_what_was_stored_is_there_when_the_file_is_opened_again(tmp_path: Path) -> None:
+    async with opened(tmp_path / "s.db") as store:
+        await store.change(start)
+    async with opened(tmp_path / "s.db") as store:
+        assert await store.read(lambda db: list_run_ids(db, 0, 10)) == (["run"], None)
+
+
+async def test_only_the_owner_can_read_the_file(tmp_path: Path) -> None:
+    async with opened(tmp_path / "s.db"):
+        assert (tmp_path / "s.db").stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_second_sidecar_on_one_file_is_refused(tmp_path: Path) -> None:
+    async with opened(tmp_path / "s.db"):
+        with pytest.raises(StoreInUseError, match=r"s\.db is in use by another sidecar"):
+            async with opened(tmp_path / "s.db"):
+                pass
+
+
+async def test_a_file_that_is_no_database_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    path.write_bytes(b"not a database" * 1000)
+    with pytest.raises(DamagedStoreError, match=r"s\.db is damaged .* restore it from a backup"):
+        async with opened(path):
+            pass
+    assert path.read_bytes() == b"not a database" * 1000
+
+
+async def test_a_damaged_file_is_named_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    async with opened(path) as store:
+        for number in range(50):
+            item = common_pb.StateItem(key=str(number), value=b"x" * 4000)
+            await store.change(lambda tx, item=item: save_value(tx, "statestore", item))
+    content = bytearray(path.read_bytes())
+    content[4096 * 3 : 4096 * 30] = b"\xff" * (4096 * 27)
+    path.write_bytes(content)
+    with pytest.raises(DamagedStoreError, match=r"s\.db is damaged"):
+        async with opened(path):
+            pass
+    assert path.read_bytes() == bytes(content)
+
+
+async def test_a_truncated_file_is_not_silently_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    async with opened(path) as store:
+        await store.change(start)
+    path.write_bytes(path.read_bytes()[:6000])
+    with pytest.raises(DamagedStoreError):
+        async with opened(path):
+            pass
+
+
+async def test_the_database_of_another_program_is_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE theirs (x)")
+        other.commit()
+    before = path.read_bytes()
+    with pytest.raises(ForeignStoreError, match="another program"):
+        async with opened(path):
+            pass
+    assert path.read_bytes() == before
+
+
+async def test_a_file_of_a_newer_release_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    async with opened(path):
+        pass
+    with contextlib.closing(sqlite3.connect(path)) as newer:
+        newer.execute("PRAGMA user_version = 99")
+    with pytest.raises(NewerStoreError, match=r"schema 99, this release knows up to \d+"):
+        async with opened(path):
+            pass
+
+
+async def test_a_file_of_an_older_release_is_migrated_with_its_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "s.db"
+    with monkeypatch.context() as older:
+        older.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+        async with opened(path) as store:
+            await store.change(start)
+    async with opened(path) as store:
+        item = common_pb.StateItem(key="k", value=b"v")
+        await store.change(lambda tx: save_value(tx, "statestore", item))
+        assert await store.read(lambda db: list_run_ids(db, 0, 10)) == (["run"], None)
+
+
+async def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "s.db"
+    async with opened(path) as store:
+        await store.change(start)
+    with monkeypatch.context() as broken:
+        broken.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, "CREATE TABLE extra (x); CREATE TABLE runs (x);"))
+        with pytest.raises(StoreError):
+            async with opened(path):
+                pass
+    async with opened(path) as store:
+        tables = await store.read(lambda db: {name for (name,) in db.execute("SELECT name FROM sqlite_schema")})
+    assert "extra" not in tables
+
+
+async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreError, match="cannot be opened for writing"):
+        async with opened(tmp_path / "file" / "s.db"):
+            pass
+
+
+async def test_a_full_file_refuses_what_does_not_fit_and_keeps_the_rest(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    stored = 0
+    async with opened(path, max_file_bytes=600_000) as store:
+
+        async def fill() -> None:
+            nonlocal stored
+            while True:
+                item = common_pb.StateItem(key=str(stored), value=b"x" * 50_000)
+                await store.change(lambda tx, item=item: save_value(tx, "statestore", item))
+                stored += 1
+
+        with pytest.raises(StoreFullError, match=r"s\.db cannot grow .* make room"):
+            await fill()
+        small = common_pb.StateItem(key="0", value=b"small")
+        await store.change(lambda tx: save_value(tx, "statestore", small))
+        again = common_pb.StateItem(key="again", value=b"y" * 40_000)
+        await store.change(lambda tx: save_value(tx, "statestore", again))
+    async with opened(path) as store:
+        found = [await store.read(lambda db, n=n: read_value(db, "statestore", str(n), 0.0)) for n in range(stored + 1)]
+    sizes = [None if value is None else len(value.value) for value in found]
+    assert sizes == [5, *([50_000] * (stored - 1)), None]
+
+
+async def test_one_bad_change_does_not_spoil_those_committed_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    done: list[str] = []
+
+    def fail(_db: sqlite3.Connection) -> None:
+        raise ValueError("bad")
+
+    async with open_writer(schema.open_database(path), path) as writer:
+
+        async def insert(key: str) -> None:
+            statement = "INSERT INTO state (store, key, value, etag) VALUES ('s', ?, x'00', 'e')"
+            await writer.run(lambda db: db.execute(statement, (key,)) and None, writes=True)
+            done.append(key)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(insert, "a")
+            with pytest.raises(ValueError, match="bad"):
+                await writer.run(fail, writes=True)
+            tasks.start_soon(insert, "b")
+        keys = await writer.run(lambda db: [key for (key,) in db.execute("SELECT key FROM state")], writes=False)
+    assert (sorted(done), sorted(keys)) == (["a", "b"], ["a", "b"])
