@@ -216,7 +216,8 @@ class StoreSaver(_Saver):
 
 
 def _key(kind: str, *parts: str) -> str:
-    return "|".join((kind, *(quote(part, safe=":-_.") for part in parts)))
+    """Join the parts of a key; Dapr takes none that holds `||`, and an empty namespace would make one of bars."""
+    return "/".join((kind, *(quote(part, safe=":-_.") for part in parts)))
 
 
 def _place(config: Json) -> tuple[str, str]:
