@@ -47,7 +47,7 @@ def test_a_healthy_neighbour_stays_as_quick_beside(
         servers = {**trouble.servers, "neighbour": over_http, "sibling": stdio_server()}
         hub = stack.enter_context(open_hub(tmp_path, servers))
         prober = stack.enter_context(open_prober(hub.port, ["neighbour__echo", "sibling__echo"]))
-        pairs, seconds = (12, 2.0) if full else (4, 0.8)
+        pairs, seconds = (12, 2.0) if full else (3, 0.7)
         seen = compare(prober, lambda: trouble.going(hub.port), pairs=pairs, seconds=seconds)
     findings[fault] = seen
     assert all(comparison.ratio <= BOUND for comparison in seen), "; ".join(map(str, seen))
