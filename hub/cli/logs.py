@@ -1,7 +1,9 @@
 """`hub logs`: what a server writes on its standard error."""
 
+import sys
 import time
 from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -30,41 +32,57 @@ def logs(
         known = ", ".join(loaded.config.servers) or "none"
         raise UnknownNameError(f"there is no server {name!r}; the configuration has: {known}")
     path = places.log_of(name)
-    last = last_lines(path, lines)
+    end = _end_of(path)
+    last = last_lines(path, lines, end)
     if as_json:
         write_json({"name": name, "file": str(path), "lines": last})
         return
     for line in last:
         write(line)
+    sys.stdout.flush()
     if not last and not follow:
         note(f"{name} wrote nothing on its standard error yet ({path})")
     if follow:
-        _follow(path)
+        _follow(path, end)
 
 
-def last_lines(path: Path, count: int) -> list[str]:
-    """The last lines of a log and of the part before it; none where there is no log."""
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How far a log was read."""
+
+    inode: int
+    position_bytes: int
+
+
+def last_lines(path: Path, count: int, end: _End) -> list[str]:
+    """The last lines of a log up to `end`, and of the part before it; none where there is no log."""
     found: deque[str] = deque(maxlen=count)
-    for part in (path.with_name(f"{path.name}.1"), path):
+    before = path.with_name(f"{path.name}.1")
+    for part, size_bytes in ((before, None), (path, end.position_bytes)):
         if part.exists():
-            with part.open(encoding="utf-8", errors="replace") as file:
-                found.extend(clean(line.rstrip("\n")) for line in file)
+            with part.open("rb") as file:
+                found.extend(clean(file.read(size_bytes).decode("utf-8", "replace")).splitlines())
     return list(found)
 
 
-def _follow(path: Path) -> None:
+def _end_of(path: Path) -> _End:
+    if not path.exists():
+        return _End(0, 0)
+    now = path.stat()
+    return _End(now.st_ino, now.st_size)
+
+
+def _follow(path: Path, end: _End) -> None:
     """Write what is added to the log; a log that was begun anew is read from its start."""
-    position, inode = (path.stat().st_size, path.stat().st_ino) if path.exists() else (0, 0)
     while True:
         time.sleep(_POLL_S)
-        if not path.exists():
-            continue
-        now = path.stat()
-        if now.st_ino != inode or now.st_size < position:
-            position, inode = 0, now.st_ino
-        if now.st_size > position:
+        now = _end_of(path)
+        if now.inode != end.inode or now.position_bytes < end.position_bytes:
+            end = _End(now.inode, 0)
+        if now.position_bytes > end.position_bytes:
             with path.open("rb") as file:
-                file.seek(position)
-                data = file.read()
-            position += len(data)
+                file.seek(end.position_bytes)
+                data = file.read(now.position_bytes - end.position_bytes)
+            end = _End(end.inode, end.position_bytes + len(data))
             write(clean(data.decode("utf-8", "replace")).rstrip("\n"))
+            sys.stdout.flush()

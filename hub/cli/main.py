@@ -1,5 +1,6 @@
 """`hub`: the commands put together, and the one place where their failures end."""
 
+import logging
 import sys
 from typing import Annotated
 
@@ -68,6 +69,7 @@ def main(arguments: list[str]) -> int:
         The exit code.
     """
     as_json = "--json" in arguments
+    logging.getLogger().addHandler(logging.NullHandler())  # `hub serve` alone shows the log
     try:
         result: object = app(arguments or ["--help"], prog_name="hub", standalone_mode=False)
     except TyperException as error:

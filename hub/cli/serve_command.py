@@ -35,7 +35,9 @@ def serve(
         raise UsageError("found --stdio and --json; expected one: standard output carries MCP; leave one out")
     loaded, places = load(config)
     logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        force=True,
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     for chatty in ("mcp", "httpx", "httpx2", "httpcore", "asyncio", "uvicorn.access"):
         logging.getLogger(chatty).setLevel(logging.INFO if verbose else logging.WARNING)
