@@ -1,6 +1,7 @@
 """The commands that need no server: files written, differences shown, mistakes told, exit codes kept."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -136,3 +137,30 @@ def test_the_end_of_a_server_s_log_is_shown_without_what_steers_a_terminal(folde
 
     assert (empty["lines"], file.name, file.parent.name) == ([], "web.log", "logs")
     assert folder.run("logs", "web", "-n", "3").out == "two\nthree red\nfour\n"
+
+
+def test_a_followed_log_shows_new_lines_until_it_is_interrupted(folder: Folder) -> None:
+    folder.write("hub.yaml", "servers: {web: {url: 'http://127.0.0.1:9/mcp'}}")
+    file = Path(str(folder.run("logs", "web", "--json").json()["file"]))
+    file.parent.mkdir(parents=True)
+    file.write_text("one\n", encoding="utf-8")
+    command = [str(Path(sys.executable).with_name("hub")), "logs", "web", "-f"]
+
+    with subprocess.Popen(
+        command, cwd=folder.path, env=folder.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        with file.open("ab") as log:
+            log.write(b"two\n")
+        second = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        rest, told = process.communicate(timeout=20)
+
+    assert (first, second, rest, told, process.returncode) == (b"one\n", b"two\n", b"", b"", 130)
+
+
+def test_the_shell_s_completion_is_offered(folder: Folder) -> None:
+    done = folder.run("--show-completion", "bash")
+
+    assert (done.code, "_HUB_COMPLETE" in done.out) == (0, True)
