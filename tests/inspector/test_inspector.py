@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from tests.tooling.locks import CHECKOUT
 pytestmark = pytest.mark.conformance
 
 FIXTURES = {"everything": "tests.fixtures.everything_server", "loose": "tests.fixtures.loose_server"}
+HubOf = Callable[[str], RunningHub]
 both_eras = pytest.mark.parametrize("era", ["legacy", "modern"])
 
 
@@ -49,11 +50,18 @@ def own_hub(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningHub]:
 
 
 @pytest.fixture(scope="module")
-def fixtures_hub(addresses: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningHub]:
-    """A hub with the fixtures behind it."""
-    servers = {name: {"url": url} for name, url in addresses.items()}
-    with open_hub(tmp_path_factory.mktemp("fixtures-hub"), json.dumps({"servers": servers})) as hub:
-        yield hub
+def hub_of(addresses: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Generator[HubOf]:
+    """A hub with one of the fixtures behind it, started when it is first wanted."""
+    hubs: dict[str, RunningHub] = {}
+    with ExitStack() as stack:
+
+        def find(name: str) -> RunningHub:
+            if name not in hubs:
+                servers = {"servers": {name: {"url": addresses[name]}}}
+                hubs[name] = stack.enter_context(open_hub(tmp_path_factory.mktemp(name), json.dumps(servers)))
+            return hubs[name]
+
+        yield find
 
 
 @both_eras
@@ -83,15 +91,14 @@ def test_the_inspector_writes_a_note_and_reads_it_back(era: Era, own_hub: Runnin
 
 
 @both_eras
-def test_the_inspector_gets_a_prompt_and_a_resource_of_a_fixture(
-    era: Era, fixtures_hub: RunningHub, tmp_path: Path
-) -> None:
-    prompts = inspect(fixtures_hub.url, era, tmp_path, "--method", "prompts/list").result
+def test_the_inspector_gets_a_prompt_and_a_resource_of_a_fixture(era: Era, hub_of: HubOf, tmp_path: Path) -> None:
+    hub = hub_of("everything")
+    prompts = inspect(hub.url, era, tmp_path, "--method", "prompts/list").result
     prompt = inspect(
-        fixtures_hub.url, era, tmp_path, "--method", "prompts/get",
+        hub.url, era, tmp_path, "--method", "prompts/get",
         "--prompt-name", "everything__test_prompt_with_arguments", "--prompt-args", "arg1=one", "arg2=two",
     ).result  # fmt: skip
-    read = inspect(fixtures_hub.url, era, tmp_path, "--method", "resources/read", "--uri", "test://static-text").result
+    read = inspect(hub.url, era, tmp_path, "--method", "resources/read", "--uri", "test://static-text").result
 
     assert "everything__test_simple_prompt" in {entry["name"] for entry in prompts["prompts"]}
     assert prompt["messages"][0]["content"]["text"] == "Prompt with arguments: arg1='one', arg2='two'"
@@ -115,11 +122,10 @@ def test_the_strict_look_finds_nothing_in_notes_and_papers(era: Era, own_hub: Ru
 @both_eras
 @pytest.mark.parametrize(("name", "status"), [("everything", 0), ("loose", SCHEMA_PROBLEMS)])
 def test_the_strict_look_gives_the_verdict_that_it_gives_direct(
-    era: Era, name: str, status: int, addresses: dict[str, str], tmp_path: Path
+    era: Era, name: str, status: int, addresses: dict[str, str], hub_of: HubOf, tmp_path: Path
 ) -> None:
     direct = inspect(addresses[name], era, tmp_path, "--method", "tools/list", "--strict")
-    with open_hub(tmp_path, json.dumps({"servers": {name: {"url": addresses[name]}}})) as hub:
-        through_hub = inspect(hub.url, era, tmp_path, "--method", "tools/list", "--strict")
+    through_hub = inspect(hub_of(name).url, era, tmp_path, "--method", "tools/list", "--strict")
 
     assert (direct.status, through_hub.status) == (status, status)
     assert through_hub.problems.replace(f"{name}__", "") == direct.problems
