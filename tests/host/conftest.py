@@ -16,11 +16,29 @@ from tests.host.raw_host import HostCommand, RawHost
 ROOT = Path(__file__).parents[2]
 PROJECTS = ROOT / "tests" / "envs"
 
-CREWS = (
-    "report_crew six_tasks conditional_crew reviewed_crew led_crew guarded_crew noisy_crew failing_crew ClassCrew"
-).split()
-FLOWS = "ReviewFlow AskFlow CrewFlow FailingFlow".split()
-GRAPHS = "adder eight_nodes research payment two_questions endless failing nested chatty".split()
+CREWS = [
+    "report_crew",
+    "six_tasks",
+    "conditional_crew",
+    "reviewed_crew",
+    "led_crew",
+    "guarded_crew",
+    "noisy_crew",
+    "failing_crew",
+    "ClassCrew",
+]
+FLOWS = ["ReviewFlow", "AskFlow", "CrewFlow", "FailingFlow"]
+GRAPHS = [
+    "adder",
+    "eight_nodes",
+    "research",
+    "payment",
+    "two_questions",
+    "endless",
+    "failing",
+    "nested",
+    "chatty",
+]
 
 
 def _synced(name: str) -> Path:

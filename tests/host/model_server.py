@@ -5,7 +5,7 @@ import json
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -93,7 +93,7 @@ def _last(pattern: str, prompt: str) -> str:
 
 
 @contextmanager
-def open_model_server() -> Iterator[ModelServer]:
+def open_model_server() -> Generator[ModelServer]:
     model = ModelServer()
     serving = threading.Thread(target=model.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     serving.start()

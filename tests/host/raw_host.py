@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ class Pending:
     """A request that was sent."""
 
     request_id: int
-    future: "Future[Json]" = field(default_factory=lambda: Future[Json]())
+    future: "Future[Json]" = field(default_factory=Future["Json"])
     progress: list[Json] = field(default_factory=list[Json])
 
     def reply(self) -> Json:
@@ -129,7 +129,7 @@ class RawHost:
 
     def shake_hands(self, version: str = "2025-11-25", *, capabilities: Json | None = None) -> Json:
         """Open the legacy era."""
-        declared = {"elicitation": {}} if capabilities is None else capabilities
+        declared: Json = {"elicitation": {}} if capabilities is None else capabilities
         if self.state is not None:
             declared = {**declared, "extensions": {"hub/state": {}}}
         client = {"name": "test", "version": "1"}
@@ -259,7 +259,7 @@ class HostCommand:
         return {**kept, **self.env}
 
     @contextmanager
-    def open(self, *, state: dict[str, str] | None = None) -> Iterator[RawHost]:
+    def open(self, *, state: dict[str, str] | None = None) -> Generator[RawHost]:
         """Start a host, and end it."""
         host = RawHost([str(self.python), *self.arguments()], self.environment(), state)
         try:

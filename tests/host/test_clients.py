@@ -46,7 +46,7 @@ async def test_the_sdks_client_calls_tools_and_answers_their_questions(
 ) -> None:
     rest = list(answers)
 
-    async def answer(_: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
+    async def answer(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
         return types.ElicitResult(action="accept", content=rest.pop(0))
 
     with anyio.fail_after(100):

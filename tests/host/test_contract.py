@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator, meta
 
 from tests.host.contract import CASES, AdapterCase, counted, subset
 from tests.host.model_server import ModelServer
@@ -33,7 +33,7 @@ def test_the_schemas_are_valid_and_wrong_arguments_never_reach_the_framework(
 ) -> None:
     tool = host.tools()[case.tool]
     for schema in (tool["inputSchema"], tool["outputSchema"]):
-        Draft202012Validator.check_schema(schema)
+        meta.validate(schema)
         assert schema["type"] == "object"
     Draft202012Validator(tool["inputSchema"]).validate(case.arguments("a topic"))
     for wrong in case.wrong:
@@ -121,7 +121,7 @@ def test_a_question_is_asked_and_answered_in_the_modern_era(
     assert asked["resultType"] == "input_required"
     ((key, question),) = asked["inputRequests"].items()
     assert question["method"] == "elicitation/create"
-    Draft202012Validator.check_schema(question["params"]["requestedSchema"])
+    meta.validate(question["params"]["requestedSchema"])
     answered = host.call(
         case.asking,
         case.asking_arguments(topic),

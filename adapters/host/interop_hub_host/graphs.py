@@ -147,9 +147,7 @@ class _GraphAdapter:
         if self._wraps_result:
             plain = to_plain(value)
             return Completed(structured={"result": plain}, text=to_text(plain), meta=meta)
-        fields: Json = as_object(value)
-        if value is not None and not isinstance(value, dict):
-            fields = vars(value)
+        fields = _fields(value)
         structured: Json = {}
         text: str | None = None
         for key, item in fields.items():
@@ -159,6 +157,11 @@ class _GraphAdapter:
             else:
                 structured[key] = to_plain(item)
         return Completed(structured=structured, text=text if text is not None else to_text(structured), meta=meta)
+
+
+def _fields(value: Any) -> Json:
+    """Give a state's fields: it is a dictionary, or an object of a class of the user's."""
+    return as_object(value) or dict(getattr(value, "__dict__", {}))
 
 
 def _are_messages(value: Any) -> bool:

@@ -7,7 +7,7 @@ import json
 import os
 import urllib.request
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, Optional
+from typing import Annotated, Any, Literal
 
 
 def served(task: str, topic: str) -> str:
@@ -55,7 +55,7 @@ def shapes(
     point: Point,
     color: Color,
     size: Literal["small", "big"] = "small",
-    note: Annotated[Optional[str], "Anything to add"] = None,
+    note: Annotated[str | None, "Anything to add"] = None,
     tags: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Take arguments of many types."""
