@@ -27,6 +27,10 @@ class Target:
         """Each server's state, as `/readyz` has it."""
         return self._settled()["servers"]
 
+    async def withheld(self) -> list[Json]:
+        """The names that are not listed: `name`, `owner`, `newcomer`, `problem`."""
+        return self._settled()["withheld"]
+
 
 @asynccontextmanager
 async def open_target(loaded: LoadedConfig, places: Places) -> AsyncGenerator[Target, None]:

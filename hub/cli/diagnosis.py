@@ -51,7 +51,7 @@ async def diagnose(loaded: LoadedConfig, places: Places) -> list[Finding]:
         states = {str(state["name"]): state for state in await target.servers()}
         for name in servers:
             found[name].append(_negotiation(name, states.get(name), places))
-        for finding in (*_withheld(target), *_schemas(target)):
+        for finding in (*await _withheld(target), *_schemas(target)):
             found.setdefault(finding.server, []).append(finding)
     return [finding for findings in found.values() for finding in findings]
 
@@ -115,11 +115,11 @@ def _negotiation(name: str, state: Json | None, places: Places) -> Finding:
     return Finding(server=name, check="mcp", ok=True, text=text)
 
 
-def _withheld(target: Target) -> list[Finding]:
+async def _withheld(target: Target) -> list[Finding]:
+    advice = "set another `prefix`"
     return [
-        Finding(server=item.newcomer, check="names", ok=False, text=str(item), advice="set another `prefix`")
-        for items in target.catalog.index.withheld.values()
-        for item in items
+        Finding(server=item["newcomer"], check="names", ok=False, text=item["problem"], advice=advice)
+        for item in await target.withheld()
     ]
 
 

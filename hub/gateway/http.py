@@ -10,6 +10,7 @@ from pydantic_core import to_json
 
 from hub.catalog.catalog import Catalog
 from hub.catalog.provider import Json, RawReply
+from hub.errors import HubError
 from hub.gateway.doorkeeper import Doorkeeper
 from hub.gateway.lane import ROUTING_HEADERS, ShortLane
 from hub.gateway.readiness import readiness
@@ -44,16 +45,19 @@ class HttpGateway:
         doorkeeper: Doorkeeper,
         lane: ShortLane | None,
         long_road: Callable[[], Awaitable[AsgiApp]],
+        stalled_s: float = 60.0,
     ) -> None:
         """Args:
         lane: None where every call takes the SDK's road.
         long_road: gives the SDK's application, loading it at the first need.
+        stalled_s: seconds that a client may leave its streamed answer unread; a server's slot waits for no longer.
         """
         self._catalog = catalog
         self._settings = settings
         self._doorkeeper = doorkeeper
         self._lane = lane
         self._long_road = long_road
+        self._stalled_s = stalled_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -141,7 +145,7 @@ class HttpGateway:
         try:
             reply = await lane.answer(given, body)
             if reply is not None:
-                await _send_reply(send, reply)
+                await _send_reply(send, reply, self._stalled_s)
         except asyncio.CancelledError:
             if watch.took_back_the_cancel():
                 return True  # the client went away; its call was cancelled on the way out
@@ -194,7 +198,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-async def _send_reply(send: Send, reply: RawReply) -> None:
+async def _send_reply(send: Send, reply: RawReply, stalled_s: float) -> None:
     headers = [(b"content-type", reply.content_type)]
     body = reply.body
     if isinstance(body, bytes):
@@ -205,8 +209,13 @@ async def _send_reply(send: Send, reply: RawReply) -> None:
     try:
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         async for chunk in body:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            async with asyncio.timeout(stalled_s):
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
+    except TimeoutError:
+        log.warning("a client left its answer unread for %g s: the connection is given up", stalled_s)
+    except HubError as error:
+        log.warning("an answer broke off on its way to the client: %s: %s", error.code, error)
     finally:
         await body.aclose()
 

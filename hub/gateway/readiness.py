@@ -1,5 +1,7 @@
 """What `/readyz` and `hub servers` say: each provider's state, and the names that are withheld."""
 
+from dataclasses import asdict
+
 from hub.catalog.catalog import Catalog
 from hub.catalog.provider import Json
 from hub.catalog.section import KINDS, Section
@@ -13,7 +15,7 @@ def readiness(catalog: Catalog) -> tuple[bool, Json]:
     """
     servers = [server_state(catalog, section) for section in catalog.index.sections.values()]
     is_ready = catalog.is_filled and all(server["phase"] != "starting" for server in servers)
-    withheld = [str(item) for kind in KINDS for item in catalog.index.withheld[kind]]
+    withheld = [{**asdict(item), "problem": str(item)} for kind in KINDS for item in catalog.index.withheld[kind]]
     return is_ready, {"status": "ready" if is_ready else "starting", "servers": servers, "withheld": withheld}
 
 
