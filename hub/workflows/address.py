@@ -1,11 +1,13 @@
 """Where Dapr is, and the one connection to it."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import anyio
+import anyio.lowlevel
 import grpc
 import grpc.aio
 
@@ -95,6 +97,18 @@ class Method(Generic[M]):
             return cast("M", await self._call(request, timeout=timeout_s, metadata=self._connection.metadata))
         except grpc.aio.AioRpcError as error:
             raise to_hub_error(error, self._name, self._connection.address) from error
+        except asyncio.CancelledError:
+            await anyio_cancellation()
+            raise
+
+
+async def anyio_cancellation() -> None:
+    """Raise the cancellation that is pending here, if an anyio scope asked for it.
+
+    gRPC swallows the `CancelledError` that it is given and raises one of its own, which a scope does not know as its
+    own and lets through, so that more is cancelled than was meant.
+    """
+    await anyio.lowlevel.checkpoint_if_cancelled()
 
 
 def to_hub_error(error: grpc.aio.AioRpcError, method: str, address: DaprAddress) -> HubError:

@@ -70,7 +70,7 @@ class Context:
         self._shown: dict[str, Any] = {}
         self._shown_changed = False
         self._usable = False
-        self._closed = False
+        self._closing = False
 
     # Who and when
 
@@ -435,8 +435,12 @@ class Context:
         _current.set(None)
 
     def close(self) -> None:
-        """The turn is over: code that a closing coroutine still runs gets no further."""
-        self._closed = True
+        """End the turn: code that a closing coroutine still runs (a `finally`) gets no further than to here."""
+        self._closing = True
+        try:
+            self._scheduler.close()
+        finally:
+            self._closing = False
 
     @property
     def turn(self) -> TurnContext:
@@ -460,7 +464,7 @@ class Context:
         return pending
 
     def _check(self, operation: str) -> None:
-        if self._closed:
+        if self._closing:
             raise GeneratorExit
         if not self._usable:
             raise NotDurableError(

@@ -21,10 +21,17 @@ _log = logging.getLogger(__name__)
 
 
 class Driver:
-    """Makes Dapr workflows out of durable functions."""
+    """Makes Dapr workflows out of durable functions.
 
-    def __init__(self, steps: "Steps", *, max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES) -> None:
+    Args:
+        keeps_turns: whether `close_turns` is called after each turn; else what a turn leaves open ends with it.
+    """
+
+    def __init__(
+        self, steps: "Steps", *, max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES, keeps_turns: bool = True
+    ) -> None:
         self._steps = steps
+        self._keeps_turns = keeps_turns
         self._max_payload_bytes = max_payload_bytes
         self._open: list[_Turn] = []
 
@@ -35,7 +42,8 @@ class Driver:
 
         def run(turn: "TurnContext", given: Any = None) -> "Generator[Inbox, Any, Any]":
             played = _Turn(workflow, turn, given, self._steps, self._max_payload_bytes)
-            self._open.append(played)
+            if self._keeps_turns:
+                self._open.append(played)
             return played.play()
 
         run.__name__ = workflow.name
@@ -110,4 +118,3 @@ class _Turn:
     def close(self) -> None:
         if self._context is not None:
             self._context.close()
-        self._scheduler.close()

@@ -4,6 +4,7 @@ import json
 import time
 import uuid
 from collections.abc import AsyncGenerator, Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -237,7 +238,7 @@ class Runs:
         """
         seen, last, delay = 0, None, _FIRST_LOOK_S
         while True:
-            state = await self._existing(run_id)
+            state = await self.status(run_id)
             entries = await self.history(run_id) if last is None or _differs(state, last) else []
             if len(entries) < seen:  # it continued as new: another history
                 seen = 0
@@ -246,7 +247,7 @@ class Runs:
             delay = _FIRST_LOOK_S if len(entries) > seen else min(delay * 1.5, _LAST_LOOK_S)
             seen = max(seen, len(entries))
             if last is None or (state.status, state.shown) != (last.status, last.shown):
-                yield await self.status(run_id) if state.is_finished else state
+                yield state
             if state.is_finished:
                 return
             last = state
@@ -277,7 +278,7 @@ class Runs:
         async def look(run_id: str) -> None:
             async with limiter:
                 try:
-                    state = await self._existing(run_id)
+                    state = replace(await self.status(run_id), arguments=None, result=None)
                 except UnknownNameError:  # deleted since
                     return
             if (

@@ -4,6 +4,7 @@ The SDK's own worker does the same on threads, for about twice the CPU time; dur
 (`sdk_runtime`). Replay is the SDK's.
 """
 
+import asyncio
 import contextlib
 import logging
 import random
@@ -18,7 +19,7 @@ import grpc.aio
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.errors import HubError, TooLargeError
-from hub.workflows.address import DaprAddress, DaprConnection, open_connection
+from hub.workflows.address import DaprAddress, DaprConnection, anyio_cancellation, open_connection
 from hub.workflows.driver import Driver
 from hub.workflows.errors import DaprDownError
 from hub.workflows.failure import Failure
@@ -124,21 +125,34 @@ class Worker:
 
     async def _take_items(self) -> None:
         self._turns.begin_stream()
-        stream = self._stream = self._work_items(
-            service_pb.GetWorkItemsRequest(capabilities=cast("Any", [_STATEFUL_HISTORY]))
-        )
+        stream = self._work_items(service_pb.GetWorkItemsRequest(capabilities=cast("Any", [_STATEFUL_HISTORY])))
         try:
             async with anyio.create_task_group() as group:
                 await stream.wait_for_connection()
                 self._ready.set()
                 group.start_soon(self._keep_alive)
-                async for item in cast("AsyncIterable[service_pb.WorkItem]", stream):
-                    if not self._stopping:
-                        self._take(item)
+                await self._read(stream)
                 group.cancel_scope.cancel()
         except* grpc.aio.AioRpcError as errors:
             raise errors.exceptions[0] from errors
         finally:
+            stream.cancel()
+
+    async def _read(self, stream: Any) -> None:
+        self._stream = stream
+        try:
+            async for item in cast("AsyncIterable[service_pb.WorkItem]", stream):
+                if not self._stopping:
+                    self._take(item)
+        except asyncio.CancelledError:
+            await anyio_cancellation()
+            if self._stream is stream:
+                raise
+
+    def _drop_stream(self) -> None:
+        """Have Dapr hand out again what it gave to this stream."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
             stream.cancel()
 
     def _take(self, item: service_pb.WorkItem) -> None:
@@ -176,7 +190,7 @@ class Worker:
             _log.info(
                 "run %s: its history cannot be read (%s); Dapr hands the turn out again", request.instanceId, error
             )
-            self._stream.cancel()
+            self._drop_stream()
             return
         try:
             await self._complete_turn(response)

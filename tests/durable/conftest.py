@@ -1,0 +1,94 @@
+"""The same durable functions on each sidecar, on the hub's worker and on the SDK's own."""
+
+import uuid
+from collections.abc import AsyncGenerator, Generator
+from typing import Literal
+
+import anyio.to_thread
+import dapr.ext.workflow as wf
+import pytest
+
+from hub.workflows import DaprAddress, DaprConnection, Runs, open_connection, open_worker
+from hub.workflows.sdk_runtime import register
+from tests.durable.flows import build_functions
+from tests.sidecar.daprd import find_programs, running_daprd
+from tests.sidecar.processes import DaprApi, running_sidecar
+
+PROGRAMS = find_programs()
+
+WorkerKind = Literal["hub", "sdk"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if PROGRAMS is None:
+        terminalreporter.write_line(
+            "durable: Dapr's own programs were not found (DAPR_BIN_DIR, `make dapr`); "
+            "the suite ran on the embedded sidecar"
+        )
+
+
+@pytest.fixture(
+    scope="session",
+    params=["embedded", *([pytest.param("daprd", marks=pytest.mark.daprd)] if PROGRAMS is not None else [])],
+)
+def dapr_api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[DaprApi]:
+    """A sidecar that answers."""
+    folder = tmp_path_factory.mktemp("durable")
+    if request.param == "embedded":
+        with running_sidecar(folder / "sidecar.db") as sidecar:
+            yield sidecar.api
+    else:
+        assert PROGRAMS is not None
+        with running_daprd(PROGRAMS, folder) as api:
+            yield api
+
+
+@pytest.fixture(scope="session")
+def address(dapr_api: DaprApi) -> DaprAddress:
+    return DaprAddress(host=dapr_api.host, grpc_port=dapr_api.grpc_port)
+
+
+@pytest.fixture(scope="session")
+async def connection(address: DaprAddress) -> AsyncGenerator[DaprConnection]:
+    async with open_connection(address) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session", params=["hub", "sdk"])
+def worker_kind(request: pytest.FixtureRequest) -> WorkerKind:
+    """Which worker plays the turns and runs the steps."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+async def worker(
+    worker_kind: WorkerKind, connection: DaprConnection, address: DaprAddress
+) -> AsyncGenerator[WorkerKind]:
+    """A worker with all of `flows`."""
+    if worker_kind == "hub":
+        async with open_worker(connection, build_functions()):
+            yield worker_kind
+    else:
+        runtime = wf.WorkflowRuntime(host=address.host, port=str(address.grpc_port))
+        register(runtime, build_functions())
+        await anyio.to_thread.run_sync(runtime.start)
+        yield worker_kind
+        await anyio.to_thread.run_sync(runtime.shutdown)
+
+
+@pytest.fixture(scope="session")
+async def hub_worker(connection: DaprConnection) -> AsyncGenerator[None]:
+    """The hub's own worker with all of `flows`, for what is not about workers."""
+    async with open_worker(connection, build_functions()):
+        yield
+
+
+@pytest.fixture
+def runs(connection: DaprConnection) -> Runs:
+    return Runs(connection)
+
+
+@pytest.fixture
+def run_id() -> str:
+    """An id that nobody has."""
+    return f"t-{uuid.uuid4().hex[:12]}"
