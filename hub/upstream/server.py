@@ -38,15 +38,15 @@ from hub.upstream import wire
 from hub.upstream.asking import can_be_asked
 from hub.upstream.connection import Connection, Site
 from hub.upstream.exchange import Exchange
+from hub.upstream.fleet import Fleet
 from hub.upstream.links import Links
-from hub.upstream.listing import fetch
+from hub.upstream.list_cache import ListCache
 from hub.upstream.parking import Parking
 from hub.upstream.settings import ServerSettings
 from hub.upstream.stderr_log import StderrLog
 from hub.upstream.supervisor import Supervisor
 from hub.upstream.task_scope import open_tasks
 
-RESTART_WAIT_S: Final = 5.0
 DRAIN_S: Final = 2.0
 MAX_WATCHED_TASKS: Final = 1000
 
@@ -87,12 +87,10 @@ class UpstreamServer:
         self._listeners: dict[object, Listener] = {}
         self._watched: frozenset[str] = frozenset()
         self._task_ids: dict[str, None] = {}
-        self._lists: dict[Kind, tuple[float, list[Json]]] = {}
-        self._fetching: dict[Kind, anyio.Lock] = {}
-        self._list_versions: dict[Kind, int] = {}
+        self._lists = ListCache()
         self._parking = Parking(server_name=name, seal=links.seal, tasks=tasks)
         count = settings.sessions if settings.kind == "stdio" else 1
-        self._supervisors = [self._build_supervisor(number, remembered_era) for number in range(count)]
+        self._fleet = Fleet(name, [self._build_supervisor(number, remembered_era) for number in range(count)])
 
     # What it is
 
@@ -104,25 +102,11 @@ class UpstreamServer:
     def state(self) -> ProviderState:
         if self._stopping_since is not None:
             return ProviderState(phase="stopped", since=self._stopping_since, problem="the hub is letting go of it")
-        shown = min(self._supervisors, key=lambda each: ("ready", "starting", "down", "stopped").index(each.phase))
-        hello = shown.connection.hello if shown.connection is not None else None
-        if hello is None:
-            return ProviderState(
-                phase=shown.phase, since=shown.since, next_try_at=shown.next_try_at, problem=shown.problem
-            )
-        return ProviderState(
-            phase=shown.phase,
-            since=shown.since,
-            era=hello.era,
-            protocol_version=hello.protocol_version,
-            server_info=hello.server_info,
-            capabilities=hello.capabilities,
-            instructions=hello.instructions,
-        )
+        return self._fleet.state
 
     async def settled(self) -> None:
         """Wait until the first try of each process has ended: the server is ready, or it is known why not."""
-        for supervisor in self._supervisors:
+        for supervisor in self._fleet.supervisors:
             await supervisor.settled.wait()
 
     def watch(self, listener: Listener) -> Callable[[], None]:
@@ -137,24 +121,15 @@ class UpstreamServer:
     # Lists
 
     async def list(self, kind: Kind) -> Sequence[Json]:
-        async with self._fetching.setdefault(kind, anyio.Lock()):
-            cached = self._lists.get(kind)
-            if cached is not None and cached[0] > anyio.current_time():
-                return cached[1]
-            version = self._list_versions.get(kind, 0)
-            connection = await self._connection()
+        connection = await self._connection()
 
-            async def ask(method: str, params: Json) -> Json:
-                return await self._request(method, params, None, connection)
+        async def ask(method: str, params: Json) -> Json:
+            return await self._request(method, params, None, connection)
 
-            try:
-                listing = await fetch(kind, connection.hello, ask)
-            except TooLargeError as error:
-                raise self._named(error) from error
-            entries = connection.learn_tools(listing.entries) if kind == "tools" else listing.entries
-            if listing.ttl_ms and version == self._list_versions.get(kind, 0):
-                self._lists[kind] = (anyio.current_time() + listing.ttl_ms / 1000, entries)
-            return entries
+        try:
+            return await self._lists.get(kind, connection, ask)
+        except TooLargeError as error:
+            raise self._named(error) from error
 
     # Requests
 
@@ -194,8 +169,8 @@ class UpstreamServer:
     def can_relay(self, request: Json) -> bool:
         if self._stopping_since is not None or not self._slots.value:
             return False
-        connection = self._supervisors[0].standing
-        return connection is not None and connection.can_relay
+        standing = self._fleet.standing
+        return bool(standing) and standing[0].can_relay
 
     async def relay(self, request: Json, caller: Caller) -> RawReply:
         connection = await self._connection()
@@ -220,7 +195,7 @@ class UpstreamServer:
             return await exchange.run(work)
         except UpstreamDownError as error:
             release()
-            self._suspect(connection)
+            self._fleet.suspect(connection)
             raise self._named(error) from error
         except HubError as error:
             release()
@@ -267,16 +242,16 @@ class UpstreamServer:
                 return await self._request_with_new_headers(method, params, caller, connection, error)
             raise
         except UpstreamDownError as error:
-            self._suspect(connection)
+            self._fleet.suspect(connection)
             raise self._named(error) from error
         except CallTimeoutError as error:
             if connection.hello.era == "legacy" or self._settings.kind == "stdio":
-                self._suspect(connection)
+                self._fleet.suspect(connection)
             raise self._named(error) from error
         except HubError as error:
             raise self._named(error) from error
         except wire.GarbageError as error:
-            self._suspect(connection)
+            self._fleet.suspect(connection)
             raise UpstreamDownError(f"server {self._name}: it answered with something that is not MCP") from error
         finally:
             self._forget(exchange)
@@ -295,51 +270,22 @@ class UpstreamServer:
         if connection.can_relay:
             raise error
         await self.list("tools")
-        exchange = Exchange(method, params, caller, self._settings.timeout_s)
-        return await exchange.run(self._in_turn(connection))
+        return await self._request(method, params, caller, connection)
 
     async def _connection(self) -> Connection:
-        """The least busy connection that stands; waits for one that is just coming back.
+        """A connection to send a request on.
 
         Raises:
             UpstreamDownError: none is there.
         """
         if self._stopping_since is not None:
             raise UpstreamDownError(f"server {self._name} is being stopped")
-        if len(self._supervisors) == 1 and (only := self._supervisors[0].standing) is not None:
-            return only
-        if (connection := self._least_busy()) is not None:
-            return connection
-        with anyio.move_on_after(RESTART_WAIT_S):
-            while restarting := [each for each in self._supervisors if each.is_restarting]:
-                await restarting[0].wait_changed()
-                if (connection := self._least_busy()) is not None:
-                    return connection
-        raise UpstreamDownError(self._describe_down())
-
-    def _least_busy(self) -> Connection | None:
-        standing = [connection for each in self._supervisors if (connection := each.standing) is not None]
-        return min(standing, key=lambda connection: connection.busy, default=None)
-
-    def _describe_down(self) -> str:
-        state = self.state
-        if state.phase == "starting" and state.problem is None:
-            return f"server {self._name} is still starting; try again in a moment"
-        text = f"server {self._name} is down since {state.since:%H:%M:%S} UTC: {state.problem}"
-        if state.next_try_at is not None:
-            wait_s = max(1, round((state.next_try_at - datetime.now(UTC)).total_seconds()))
-            text += f"; next try in {wait_s} s"
-        return text
+        return await self._fleet.connection()
 
     def _named(self, error: HubError) -> HubError:
         if isinstance(error, RemoteError) or f"server {self._name}" in str(error):
             return error
         return _CLASSES.get(error.code, type(error))(f"server {self._name}: {error}")
-
-    def _suspect(self, connection: Connection) -> None:
-        for supervisor in self._supervisors:
-            if supervisor.connection is connection:
-                supervisor.suspect()
 
     def _forget(self, exchange: Exchange) -> None:
         self._exchanges.discard(exchange)
@@ -349,9 +295,8 @@ class UpstreamServer:
     async def _watch_resources(self, uris: frozenset[str]) -> None:
         await self._connection()
         try:
-            for supervisor in self._supervisors:
-                if supervisor.connection is not None:
-                    await supervisor.connection.watch_resources(uris)
+            for connection in self._fleet.standing:
+                await connection.watch_resources(uris)
         except HubError as error:
             raise self._named(error) from error
         self._watched = uris
@@ -367,9 +312,8 @@ class UpstreamServer:
             self._task_ids[task_id] = None
             if len(self._task_ids) > MAX_WATCHED_TASKS:
                 del self._task_ids[next(iter(self._task_ids))]
-        for supervisor in self._supervisors:
-            if supervisor.connection is not None:
-                supervisor.connection.watch_tasks(frozenset(self._task_ids))
+        for connection in self._fleet.standing:
+            connection.watch_tasks(frozenset(self._task_ids))
 
     # What the supervisors tell
 
@@ -422,8 +366,7 @@ class UpstreamServer:
         """Take a notification that belongs to no call."""
         if method in _LIST_CHANGES:
             for kind in _LIST_CHANGES[method]:
-                self._lists.pop(kind, None)
-                self._list_versions[kind] = self._list_versions.get(kind, 0) + 1
+                self._lists.drop(kind)
                 if kind == "tools":
                     self._forget_tools()
                 self._tell(Change(what=kind))
@@ -435,9 +378,8 @@ class UpstreamServer:
             self._tell(Change(what="notification", message={"method": method, "params": params}))
 
     def _forget_tools(self) -> None:
-        for supervisor in self._supervisors:
-            if supervisor.connection is not None:
-                supervisor.connection.forget_tools()
+        for connection in self._fleet.standing:
+            connection.forget_tools()
 
     def _tell(self, change: Change) -> None:
         for listener in tuple(self._listeners.values()):
@@ -449,7 +391,7 @@ class UpstreamServer:
     # Life
 
     def start(self) -> None:
-        for supervisor in self._supervisors:
+        for supervisor in self._fleet.supervisors:
             self._tasks.start_soon(supervisor.run)
 
     async def drain(self, grace_s: float) -> None:

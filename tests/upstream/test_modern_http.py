@@ -38,6 +38,7 @@ class Recorder:
         self.bodies: list[Json] = []
         self.hanging = anyio.Event()
         self.dropped = anyio.Event()
+        self.strict = False
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         message: Json = json.loads(await request.read())
@@ -74,6 +75,8 @@ class Recorder:
                 assert request.transport is not None
                 request.transport.close()
                 return response
+            case "add" if self.strict and "Mcp-Param-Region" not in request.headers:
+                return web.json_response(refused(message, -32020, "Header mismatch"), status=400)
             case "html":
                 return web.Response(text="<h1>It works</h1>", content_type="text/html")
             case "status":
@@ -125,6 +128,17 @@ async def test_a_request_says_who_asks_and_mirrors_itself_in_headers(links: Link
             "io.modelcontextprotocol/logLevel": "warning",
         },
     }
+
+
+async def test_headers_that_a_tool_asks_for_are_looked_up_when_the_server_misses_them(links: Links) -> None:
+    async with open_recorder(links) as (recorder, server):
+        recorder.strict = True
+        assert not server.can_relay({})
+        assert text_of(await server.call(tool("add", where="here"), modern())) == "done"
+        assert server.can_relay({})
+        with pytest.raises(RemoteError, match="Header mismatch"):
+            await server.call(tool("add"), modern())
+        assert len(recorder.bodies) == 3
 
 
 async def test_a_tool_with_a_wrong_header_annotation_is_left_out(links: Links) -> None:
