@@ -5,15 +5,18 @@ import sqlite3
 from .history import FINISHED, Event, to_string_value, to_timestamp
 from .inbox import post
 from .proto import history_pb, orchestration_pb, service_pb
-from .store import Transaction
+from .store import NewActivity, Transaction
 
 
-def add_activity(tx: Transaction, run: int, execution_id: str, scheduled: Event, propagated: bytes | None) -> None:
+def add_activity(
+    tx: Transaction, run: int, run_id: str, execution_id: str, scheduled: Event, propagated: bytes | None
+) -> None:
     cursor = tx.db.execute(
         "INSERT INTO activities (run, execution_id, event, propagated) VALUES (?, ?, ?, ?)",
         (run, execution_id, scheduled.SerializeToString(), propagated),
     )
-    tx.activities.append((run, cursor.lastrowid or 0))
+    request = _to_request(run_id, execution_id, scheduled, propagated)
+    tx.activities.append(NewActivity(run=run, seq=cursor.lastrowid or 0, request=request))
 
 
 def waiting_activities(db: sqlite3.Connection) -> list[tuple[int, int]]:
@@ -31,8 +34,13 @@ def build_activity_request(db: sqlite3.Connection, seq: int) -> service_pb.Activ
     if row is None:
         return None
     run_id, execution_id, blob, propagated = row
-    event = Event.FromString(blob)
-    task = event.taskScheduled
+    return _to_request(run_id, execution_id, Event.FromString(blob), propagated)
+
+
+def _to_request(
+    run_id: str, execution_id: str, scheduled: Event, propagated: bytes | None
+) -> service_pb.ActivityRequest:
+    task = scheduled.taskScheduled
     return service_pb.ActivityRequest(
         name=task.name,
         version=task.version if task.HasField("version") else None,
@@ -40,7 +48,7 @@ def build_activity_request(db: sqlite3.Connection, seq: int) -> service_pb.Activ
         workflowInstance=orchestration_pb.WorkflowInstance(
             instanceId=run_id, executionId=to_string_value(execution_id)
         ),
-        taskId=event.eventId,
+        taskId=scheduled.eventId,
         taskExecutionId=task.taskExecutionId,
         parentTraceContext=task.parentTraceContext if task.HasField("parentTraceContext") else None,
         propagatedHistory=None if propagated is None else history_pb.PropagatedHistory.FromString(propagated),

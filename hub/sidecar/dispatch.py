@@ -16,16 +16,20 @@ import anyio
 
 from .activities import build_activity_request, complete_activity, waiting_activities
 from .errors import SidecarError, StoreError, StoreFullError
-from .inbox import Turn, release_due, runs_with_mail, take_turn
+from .history import to_timestamp
+from .inbox import release_due, runs_with_mail, take_turn, to_request
 from .proto import service_pb
 from .settings import SidecarSettings
-from .store import Store, Transaction
+from .store import Store, Transaction, Turn
 from .turns import apply_turn, is_version_missing, stall_run
 from .workers import ActivityQueue, OutActivity, OutTurn, WorkStream
 
 logger = logging.getLogger(__name__)
 
 MAX_GIVEN_AT_ONCE = 128
+MAX_PREPARED = 8
+"""Runs of one transaction whose next turn is put together in passing."""
+MAX_PREPARED_BYTES = 256 * 1024
 PAUSE_AFTER_ERROR_S = 1.0
 
 
@@ -49,6 +53,8 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._token_prefix = secrets.token_hex(6)
         self._token_count = 0
+        self._prepared: dict[int, Turn] = {}
+        store.before_commit(self._prepare)
         store.on_commit(self._absorb)
 
     @property
@@ -158,6 +164,30 @@ class Dispatcher:
     async def _give_out(self) -> None:
         turns = self._plan_turns()
         activities = self._plan_activities()
+        try:
+            await self._read(
+                [out for out in turns if out.turn is None], [out for out in activities if out.request is None]
+            )
+        except SidecarError:
+            for out in turns:
+                self._take_back_turn(out)
+                self._make_ready(out.run)
+            for out in activities:
+                self._forget_activity(out)
+                self._waiting.add(out.run, out.seq, out.request, first=True)
+            raise
+        for out in turns:
+            self._send_turn(out)
+        for out in activities:
+            self._send_activity(out)
+        if (self._ready and turns) or (self._waiting and activities):
+            self._wake.set()
+        for out in turns:
+            if out.turn is not None and out.turn.size_bytes > self._settings.max_work_item_bytes:
+                await self._stall_oversized(out.turn)
+
+    async def _read(self, turns: list[OutTurn], activities: list[OutActivity]) -> None:
+        """Fetch what is not at hand."""
         if not turns and not activities:
             return
         now = time.time()
@@ -170,22 +200,11 @@ class Dispatcher:
                 [build_activity_request(db, out.seq) for out in activities],
             )
 
-        try:
-            read_turns, requests = await self._store.read(read)
-        except SidecarError:
-            for out in turns:
-                self._take_back_turn(out)
-                self._make_ready(out.run)
-            for out in activities:
-                self._forget_activity(out)
-                self._waiting.add(out.run, out.seq, first=True)
-            raise
+        read_turns, requests = await self._store.read(read)
         for out, turn in zip(turns, read_turns, strict=True):
-            await self._send_turn(out, turn)
+            out.turn = turn
         for out, request in zip(activities, requests, strict=True):
-            self._send_activity(out, request)
-        if self._ready or self._waiting:
-            self._wake.set()
+            out.request = request
 
     def _plan_turns(self) -> list[OutTurn]:
         planned: list[OutTurn] = []
@@ -204,6 +223,9 @@ class Dispatcher:
             del self._ready[run]
             stream = self._pick_for_turn(run, able)
             out = OutTurn(run, self._new_token(), stream, time.monotonic())
+            prepared = self._prepared.pop(run, None)
+            if prepared is not None and prepared.known_count == min(stream.held_count(run), prepared.history_count):
+                out.turn = prepared
             self._turns[run] = self._turn_by_token[out.token] = out
             stream.turns.add(run)
             planned.append(out)
@@ -224,43 +246,46 @@ class Dispatcher:
             if not able:
                 break
             stream = min(able, key=lambda stream: len(stream.activities))
-            run, seq = self._waiting.pop()
-            out = OutActivity(run, seq, self._new_token(), stream)
+            run, seq, request = self._waiting.pop()
+            out = OutActivity(run, seq, self._new_token(), stream, request)
             self._activities[seq] = self._activity_by_token[out.token] = out
             stream.activities.add(seq)
             planned.append(out)
         return planned
 
-    async def _send_turn(self, out: OutTurn, turn: Turn | None) -> None:
+    def _send_turn(self, out: OutTurn) -> None:
         if self._turns.get(out.run) is not out:
             return
+        turn = out.turn
         if turn is None or not out.stream.is_open:
             self._take_back_turn(out)
             if out.has_more or turn is not None:
                 self._make_ready(out.run)
-            return
-        out.turn = turn
-        if turn.size_bytes > self._settings.max_work_item_bytes:
+        elif turn.size_bytes > self._settings.max_work_item_bytes:
             self._take_back_turn(out)
-            logger.error(
-                "run %s is stalled: its history has %d bytes, the limit is %d; start the sidecar with a higher one",
-                turn.run_id,
-                turn.size_bytes,
-                self._settings.max_work_item_bytes,
-            )
-            await self._store.change(lambda tx: stall_run(tx, turn))
-            return
-        out.stream.items.put_nowait(service_pb.WorkItem(workflowRequest=turn.to_request(), completionToken=out.token))
+        else:
+            turn.new_events[0].timestamp.CopyFrom(to_timestamp(time.time()))
+            item = service_pb.WorkItem(workflowRequest=to_request(turn), completionToken=out.token)
+            out.stream.items.put_nowait(item)
 
-    def _send_activity(self, out: OutActivity, request: service_pb.ActivityRequest | None) -> None:
+    async def _stall_oversized(self, turn: Turn) -> None:
+        logger.error(
+            "run %s is stalled: its history has %d bytes, the limit is %d; start the sidecar with a higher one",
+            turn.run_id,
+            turn.size_bytes,
+            self._settings.max_work_item_bytes,
+        )
+        await self._store.change(lambda tx: stall_run(tx, turn))
+
+    def _send_activity(self, out: OutActivity) -> None:
         if self._activities.get(out.seq) is not out:
             return
+        request = out.request
         if request is None or not out.stream.is_open:
             self._forget_activity(out)
             if request is not None:
                 self._waiting.add(out.run, out.seq, first=True)
             return
-        out.request = request
         out.stream.items.put_nowait(service_pb.WorkItem(activityRequest=request, completionToken=out.token))
 
     # -- answers -------------------------------------------------------------------------------------------------
@@ -345,19 +370,40 @@ class Dispatcher:
 
     # -- bookkeeping ---------------------------------------------------------------------------------------------
 
+    def _prepare(self, tx: Transaction) -> None:
+        """In the writer's thread: put the next turn together while the run's rows are at hand.
+
+        What is read here of the event loop's state may be old; whoever uses the turn looks again.
+        """
+        if len(tx.ready) > MAX_PREPARED or not self._streams:
+            return
+        for run in tx.ready:
+            if run not in self._turns and run not in self._stalled:
+                held = max((stream.held_count(run) for stream in tuple(self._streams)), default=0)
+                turn = take_turn(tx.db, run, tx.now, held)
+                if turn is not None and turn.size_bytes < MAX_PREPARED_BYTES:
+                    tx.turns[run] = turn
+
     def _absorb(self, tx: Transaction) -> None:
         for run in tx.ended:
             out = self._turns.get(run)
             if out is not None:
                 self._take_back_turn(out)
             self._ready.pop(run, None)
+            self._prepared.pop(run, None)
             self._stalled.pop(run, None)
             for stream in self._streams:
                 stream.forget(run)
+        for run in tx.cancelled:
+            self._waiting.drop(run)
         for run in tx.ready:
+            self._prepared.pop(run, None)
             self._make_ready(run)
-        for run, seq in tx.activities:
-            self._waiting.add(run, seq)
+        for run, turn in tx.turns.items():
+            if run in self._ready and len(self._prepared) < MAX_GIVEN_AT_ONCE:
+                self._prepared[run] = turn
+        for new in tx.activities:
+            self._waiting.add(new.run, new.seq, new.request)
         if tx.next_due_at < self._next_due_at:
             self._next_due_at = tx.next_due_at
             self._wake.set()

@@ -1,11 +1,10 @@
 """What waits for a run: events from outside, results, timers; and how a turn is made of it."""
 
 import sqlite3
-from dataclasses import dataclass
 
 from .history import FINISHED, Event, read_history, to_string_value, turn_started
 from .proto import history_pb, service_pb
-from .store import Transaction
+from .store import Transaction, Turn
 
 FIRST = 0.0
 """Order of what must come before anything else: a start, and what goes with it."""
@@ -13,39 +12,19 @@ FIRST = 0.0
 MAX_EVENTS_PER_TURN = 2000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """One turn of a run as it is sent to a worker."""
-
-    run: int
-    run_id: str
-    execution_id: str
-    history_count: int
-    taken: tuple[int, ...]
-    """The inbox rows that the turn consumes."""
-    new_events: tuple[Event, ...]
-    past_events: tuple[bytes, ...]
-    """Committed events that the worker does not hold."""
-    known_count: int
-    """How many committed events the worker holds already."""
-    propagated: bytes | None
-
-    @property
-    def size_bytes(self) -> int:
-        return sum(map(len, self.past_events)) + sum(event.ByteSize() for event in self.new_events)
-
-    def to_request(self) -> service_pb.WorkflowRequest:
-        request = service_pb.WorkflowRequest(
-            instanceId=self.run_id,
-            executionId=to_string_value(self.execution_id),
-            pastEvents=[Event.FromString(event) for event in self.past_events],
-            newEvents=self.new_events,
-        )
-        if self.known_count:
-            request.cachedHistory.eventCount = self.known_count
-        if self.propagated is not None:
-            request.propagatedHistory.CopyFrom(history_pb.PropagatedHistory.FromString(self.propagated))
-        return request
+def to_request(turn: Turn) -> service_pb.WorkflowRequest:
+    """The work item that a worker gets."""
+    request = service_pb.WorkflowRequest(
+        instanceId=turn.run_id,
+        executionId=to_string_value(turn.execution_id),
+        pastEvents=[Event.FromString(event) for event in turn.past_events],
+        newEvents=turn.new_events,
+    )
+    if turn.known_count:
+        request.cachedHistory.eventCount = turn.known_count
+    if turn.propagated is not None:
+        request.propagatedHistory.CopyFrom(history_pb.PropagatedHistory.FromString(turn.propagated))
+    return request
 
 
 def post(

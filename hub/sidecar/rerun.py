@@ -43,7 +43,7 @@ def rerun_from_event(tx: Transaction, request: service_pb.RerunWorkflowFromEvent
         [Event.FromString(event) for event in read_history(tx.db, source)], request.eventID, source_id
     )
     start = Event.FromString(start_blob).executionStarted
-    insert_run(
+    inserted = insert_run(
         tx,
         NewRun(
             run_id=new_id,
@@ -55,10 +55,10 @@ def rerun_from_event(tx: Transaction, request: service_pb.RerunWorkflowFromEvent
         ),
         app_id,
     )
-    run, execution_id, new_start = tx.db.execute(
-        "SELECT run, execution_id, start FROM runs WHERE id = ?", (new_id,)
-    ).fetchone()
-    history = [Event.FromString(new_start) if event.HasField("executionStarted") else event for event in kept]
+    if inserted is None:  # looked up above in this transaction
+        raise AlreadyExistsError(f"a run with the id '{new_id}' exists")
+    run, execution_id = inserted.run, inserted.execution_id
+    history = [inserted.start if event.HasField("executionStarted") else event for event in kept]
     count = append_history(tx.db, run, 0, history)
     tx.db.execute("UPDATE runs SET history_count = ?, status = 0, started_at = ? WHERE run = ?", (count, tx.now, run))
     for event in pending:
@@ -124,7 +124,7 @@ def _start_again(
     origin = orchestration_pb.RerunParentInstanceInfo(instanceID=request.sourceInstanceID)
     if event.HasField("taskScheduled"):
         event.taskScheduled.rerunParentInstanceInfo.CopyFrom(origin)
-        add_activity(tx, run, execution_id, event, None)
+        add_activity(tx, run, run_id, execution_id, event, None)
     elif event.HasField("timerCreated"):
         event.timerCreated.rerunParentInstanceInfo.CopyFrom(origin)
         wait_s = from_timestamp(event.timerCreated.fireAt) - from_timestamp(event.timestamp)

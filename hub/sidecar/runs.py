@@ -67,24 +67,33 @@ def build_start_event(new: NewRun, execution_id: str, app_id: str, now: float) -
 
 def create_run(tx: Transaction, new: NewRun, app_id: str) -> bool:
     """Start a run; a finished one of the same id is replaced. False if one is alive under that id."""
-    if not insert_run(tx, new, app_id):
+    inserted = insert_run(tx, new, app_id)
+    if inserted is None:
         return False
-    run, start = tx.db.execute("SELECT run, start FROM runs WHERE id = ?", (new.run_id,)).fetchone()
     due_at = new.scheduled_at if new.scheduled_at is not None and new.scheduled_at > tx.now else None
-    post(tx, run, Event.FromString(start), due_at=due_at, order_at=FIRST)
+    post(tx, inserted.run, inserted.start, due_at=due_at, order_at=FIRST)
     return True
 
 
-def insert_run(tx: Transaction, new: NewRun, app_id: str) -> bool:
-    """Write a run's row with nothing in its inbox; see `create_run`."""
+@dataclass(frozen=True, slots=True)
+class InsertedRun:
+    """A run that has a row and nothing in its inbox."""
+
+    run: int
+    execution_id: str
+    start: Event
+
+
+def insert_run(tx: Transaction, new: NewRun, app_id: str) -> InsertedRun | None:
+    """Write a run's row; None if one is alive under its id."""
     existing = find_run(tx.db, new.run_id)
     if existing is not None:
         if existing[1] not in FINISHED:
-            return False
+            return None
         delete_run(tx, existing[0], new.run_id)
     execution_id = uuid.uuid4().hex
     start = build_start_event(new, execution_id, app_id, tx.now)
-    tx.db.execute(
+    cursor = tx.db.execute(
         "INSERT INTO runs (id, name, execution_id, status, created_at, updated_at, scheduled_at, start, trace, parent,"
         " parent_id, propagated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
@@ -102,7 +111,7 @@ def insert_run(tx: Transaction, new: NewRun, app_id: str) -> bool:
             new.propagated,
         ),
     )
-    return True
+    return InsertedRun(cursor.lastrowid or 0, execution_id, start)
 
 
 def end_run(
@@ -185,6 +194,7 @@ def terminate_run(tx: Transaction, run_id: str, *, output: str | None, recurse: 
     count = append_history(tx.db, run, history_count, events)
     tx.db.execute("UPDATE runs SET history_count = ? WHERE run = ?", (count, run))
     tx.db.execute("DELETE FROM activities WHERE run = ?", (run,))
+    tx.cancelled.append(run)
     end_run(tx, run, run_id, TERMINATED, output=output, failure=None)
     if recurse:
         for child_id in living_children(tx.db, run_id):
@@ -202,6 +212,7 @@ def delete_run(tx: Transaction, run: int, run_id: str) -> None:
     tx.db.execute("DELETE FROM inbox WHERE run = ?", (run,))
     tx.db.execute("DELETE FROM activities WHERE run = ?", (run,))
     tx.db.execute("DELETE FROM runs WHERE run = ?", (run,))
+    tx.cancelled.append(run)
     tx.ended.append(run)
     tx.changed.add(run_id)
 

@@ -20,11 +20,11 @@ from .history import (
     to_string_value,
     to_timestamp,
 )
-from .inbox import FIRST, MAX_EVENTS_PER_TURN, Turn, post
+from .inbox import FIRST, MAX_EVENTS_PER_TURN, post
 from .propagation import NONE, Scope, build_propagated
 from .proto import actions_pb, history_pb, orchestration_pb, service_pb
 from .runs import NewRun, create_run, end_run, tell_parent
-from .store import Transaction
+from .store import Transaction, Turn
 
 
 def apply_turn(tx: Transaction, turn: Turn, answer: service_pb.WorkflowResponse, app_id: str) -> bool:
@@ -114,7 +114,8 @@ class _Application:
             task.parentTraceContext.CopyFrom(self._trace)
         if propagated is not None:
             task.historyPropagationScope = wanted.historyPropagationScope
-        add_activity(self._tx, self._turn.run, self._turn.execution_id, event, propagated)
+        turn = self._turn
+        add_activity(self._tx, turn.run, turn.run_id, turn.execution_id, event, propagated)
 
     def _create_timer(self, action: actions_pb.WorkflowAction) -> None:
         wanted = action.createTimer
