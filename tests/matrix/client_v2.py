@@ -12,6 +12,7 @@ from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 
 from tests.matrix.scenarios import Json, When
 
+Mode = Literal["auto", "legacy"]
 LOG_LEVEL: types.LoggingLevel = "info"
 
 
@@ -38,7 +39,11 @@ class Listening:
 class ClientV2:
     """A connected SDK client that keeps what it was asked and told."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "Ada") -> None:
+        """Args:
+        name: what it fills into a form.
+        """
+        self._name = name
         self.asked: list[str] = []
         self.heard: list[list[object]] = []
         self._client: Client | None = None
@@ -55,7 +60,7 @@ class ClientV2:
         return self.client.protocol_version in MODERN_PROTOCOL_VERSIONS
 
     @asynccontextmanager
-    async def open(self, url: str, mode: Literal["auto", "legacy"]) -> AsyncGenerator[None]:
+    async def open(self, url: str, mode: Mode) -> AsyncGenerator[None]:
         """Be connected for as long as the block runs."""
         self._client = Client(
             url,
@@ -136,7 +141,7 @@ class ClientV2:
 
     async def _elicit(self, context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
         self.asked.append(params.message)
-        return types.ElicitResult(action="accept", content={"name": "Ada"})
+        return types.ElicitResult(action="accept", content={"name": self._name})
 
     async def _sample(
         self, context: ClientRequestContext, params: types.CreateMessageRequestParams

@@ -19,6 +19,8 @@ from tests.tooling.locks import CHECKOUT
 SDK_1 = "1.30.0"
 V1 = "tests.envs.matrix_server_v1"
 V2 = "tests.fixtures.matrix_server_v2"
+POOLED = "sdk1-pool"
+"""An old stdio server that the hub runs twice."""
 END_S = 10.0
 
 ObserveV1 = Callable[[str, str], Json]
@@ -39,6 +41,7 @@ def matrix_hub(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningHub
 
         servers: dict[str, dict[str, Any]] = {
             "sdk1-stdio": _stdio(python_v1, V1, "sdk1-stdio"),
+            POOLED: {**_stdio(python_v1, V1, POOLED), "sessions": 2},
             "sdk1-http": {"url": serve("sdk1-http", V1, python_v1, "--transport", "http")},
             "sdk1-sse": {
                 "url": serve("sdk1-sse", V1, python_v1, "--transport", "sse", path="/sse"),
