@@ -27,7 +27,7 @@ ObserveV1 = Callable[[str, str], Json]
 """(server, feature) -> what the client on SDK 1.x saw."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def matrix_hub(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningHub]:
     """A hub with the five servers behind it, under their own prefixes."""
     folder = tmp_path_factory.mktemp("matrix")
@@ -54,7 +54,7 @@ def matrix_hub(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningHub
         yield stack.enter_context(open_hub(folder, json.dumps({"servers": servers}, indent=2)))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def observe_v1(matrix_hub: RunningHub) -> Generator[ObserveV1]:
     """The client on SDK 1.x, in its own environment."""
     with (matrix_hub.folder / "client-v1.log").open("wb") as log:

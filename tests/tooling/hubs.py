@@ -14,6 +14,7 @@ from tests.tooling.ports import LOOPBACK, free_port
 from tests.tooling.programs import Program, open_program
 
 ANSWER_S = 10.0
+TRACEBACK_CHARS = 4000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,8 @@ def open_hub(
 ) -> Generator[RunningHub]:
     """Run `hub serve` on a free port until the block ends; yields when all its servers are ready.
 
+    A traceback in its log is a failure of the block that ran it.
+
     Args:
         folder: where `hub.yaml`, the log and the home of the hub are kept.
         configuration: the text of `hub.yaml`.
@@ -75,3 +78,6 @@ def open_hub(
         if missing:
             raise RuntimeError(f"not every server is ready: {json.dumps(missing, indent=2)}\n{program.tail()}")
         yield hub
+    written = (folder / "hub.log").read_text()
+    if "Traceback" in written:
+        raise AssertionError(f"the hub wrote a traceback:\n{written[written.index('Traceback') :][:TRACEBACK_CHARS]}")
