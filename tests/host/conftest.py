@@ -27,7 +27,7 @@ CREWS = [
     "failing_crew",
     "ClassCrew",
 ]
-FLOWS = ["ReviewFlow", "AskFlow", "CrewFlow", "FailingFlow"]
+FLOWS = ["ReviewFlow", "AskFlow", "CrewFlow", "FailingFlow", "ReviewedCrewFlow"]
 GRAPHS = [
     "adder",
     "eight_nodes",
@@ -46,7 +46,9 @@ def _synced(name: str) -> Path:
     project = ROOT / "envs" / name
     uv = shutil.which("uv")
     assert uv is not None, "uv makes the environments of the frameworks: install it"
-    with (project / ".lock").open("w") as lock:
+    cache = ROOT / ".cache"
+    cache.mkdir(exist_ok=True)
+    with (cache / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         env = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
         subprocess.run(

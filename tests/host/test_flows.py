@@ -91,3 +91,15 @@ def test_a_finished_flow_is_not_run_again(host: RawHost, model: ModelServer) -> 
     again = host.call("crew_flow", {"topic": "finished"}, key="finished flow")
     assert first == again
     assert model.calls("finished").total() == 6
+
+
+def test_a_review_inside_a_crew_that_blocks_its_thread_reaches_the_person(host: RawHost, model: ModelServer) -> None:
+    arguments = {"topic": "blocked"}
+    first = host.call("reviewed_crew_flow", arguments)
+    (key,) = first["inputRequests"]
+    state = first["requestState"]
+    second = host.call("reviewed_crew_flow", arguments, answers={key: accept(feedback="more")}, request_state=state)
+    (again,) = second["inputRequests"]
+    done = host.call("reviewed_crew_flow", arguments, answers={again: accept(feedback="")}, request_state=state)
+    assert done["structuredContent"]["result"] == "final about blocked"
+    assert model.calls("blocked") == {"draft": 1, "final": 2}

@@ -64,12 +64,15 @@ _VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
     max_leaves=8,
 )
+_NOTHING: dict[str, st.SearchStrategy[Any]] = {}
 _TYPES = st.sampled_from(["object", "array", "string", "number", "integer", "boolean", "null"])
 _SCHEMAS: st.SearchStrategy[Json] = st.recursive(
-    st.fixed_dictionaries({}, optional={"type": _TYPES, "minimum": st.integers(-3, 3), "maxLength": st.integers(0, 3)})
+    st.fixed_dictionaries(
+        _NOTHING, optional={"type": _TYPES, "minimum": st.integers(-3, 3), "maxLength": st.integers(0, 3)}
+    )
     | st.fixed_dictionaries({"enum": st.lists(_VALUES, min_size=1, max_size=3)}),
     lambda inner: st.fixed_dictionaries(
-        {},
+        _NOTHING,
         optional={
             "properties": st.dictionaries(st.sampled_from("abc"), inner, max_size=2),
             "required": st.lists(st.sampled_from("abc"), max_size=2, unique=True),

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import weakref
 from collections.abc import Iterable
 from importlib import import_module
 from typing import Any, cast
@@ -49,7 +50,7 @@ class _GraphAdapter:
         self._own_saver = graph.checkpointer in (None, False)
         self._wraps_result = graph_schema.wraps_result(graph)
         self._wraps_input = graph_schema.wraps_input(graph)
-        self._threads: dict[str, asyncio.Lock] = {}
+        self._threads: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 
     async def call(self, arguments: Json, ctx: RunContext) -> Outcome:
         """Run one call; calls on one thread follow each other."""

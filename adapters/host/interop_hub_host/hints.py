@@ -66,7 +66,7 @@ class Hints:
             return self._model(plain), cast("Any", plain).model_validate
         if dataclasses.is_dataclass(plain):
             return self._dataclass(plain)
-        if typing.is_typeddict(plain):
+        if hasattr(plain, "__required_keys__"):  # typing's, or that of typing_extensions
             return self._typed_dict(plain)
         return self._container(plain, arguments, hint)
 

@@ -9,7 +9,7 @@ import hashlib
 import logging
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -57,8 +57,11 @@ class Ended:
 
 
 class _Run:
-    def __init__(self, request: CallRequest, run_id: str, store: Store, draining: Draining) -> None:
+    def __init__(
+        self, request: CallRequest, run_id: str, store: Store, draining: Draining, on_end: Callable[[], None]
+    ) -> None:
         self.run_id = run_id
+        self._on_end = on_end
         self.tool = request.tool
         self.keyed = request.run_id is not None
         self._arguments = request.arguments
@@ -98,6 +101,8 @@ class _Run:
         if not task.cancelled() and task.exception() is not None:
             logger.debug("run %s of %s failed", self.run_id, self.tool.name)
         self._wake()
+        if self.callers == 0:
+            self._on_end()
 
     async def _work(self) -> Completed | Paused:
         outcome = await self.tool.call(self._arguments, self._context)
@@ -197,7 +202,8 @@ class Runs:
         if run is None:
             if self._draining.is_set():
                 raise _stopping()
-            run = self._live[key] = _Run(request, run_id, self._store, self._draining)
+            run = _Run(request, run_id, self._store, self._draining, lambda: self._forget(key))
+            self._live[key] = run
         elif run.record.digest != arguments_digest(request.arguments):
             raise HostError("invalid_input", "this idempotency key was used before with other arguments")
         run.callers += 1
@@ -214,6 +220,12 @@ class Runs:
             over = run.task is None or run.task.done()
             if (over or run.stopped.is_set()) and self._live.get(key) is run:
                 del self._live[key]
+
+    def _forget(self, key: tuple[str, str]) -> None:
+        """Drop a run that ended while nobody waited for it; what it stored stays."""
+        run = self._live.get(key)
+        if run is not None and run.callers == 0 and (run.task is None or run.task.done()):
+            del self._live[key]
 
     async def _follow(self, run: _Run, responses: Mapping[str, Any]) -> Ended | Asking:
         await asyncio.shield(run.loaded)

@@ -1,6 +1,6 @@
 """What the host is told to offer, and which adapter makes a tool of it."""
 
-import importlib.metadata
+import contextlib
 import inspect
 import json
 import sys
@@ -189,13 +189,13 @@ def _langgraph_project(target: Target, path: Path, only: str | None = None) -> l
 
 def framework_versions() -> dict[str, str]:
     """Give the versions of the frameworks that are imported."""
+    from importlib.metadata import PackageNotFoundError, version  # slow to import, and not needed to answer first
+
     found: dict[str, str] = {}
     for package in TESTED:
         if package in sys.modules:
-            try:
-                found[package] = importlib.metadata.version(package)
-            except importlib.metadata.PackageNotFoundError:
-                continue
+            with contextlib.suppress(PackageNotFoundError):
+                found[package] = version(package)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from crewai.flow import human_feedback
 from crewai.flow.flow import Flow, listen, start
-from crews import six_tasks
+from crews import reviewed_crew, six_tasks
 from pydantic import BaseModel, Field
 from served_model import model
 
@@ -59,6 +59,14 @@ class CrewFlow(Flow[TopicState]):
     @start()
     def work(self) -> str:
         return six_tasks().kickoff(inputs={"topic": self.state.topic}).raw
+
+
+class ReviewedCrewFlow(Flow[TopicState]):
+    """Runs a crew whose last task a person reviews, from a method that blocks its thread."""
+
+    @start()
+    def work(self) -> str:
+        return reviewed_crew().kickoff(inputs={"topic": self.state.topic}).raw
 
 
 class FailingFlow(Flow[TopicState]):
