@@ -84,12 +84,21 @@ def cpu_s(pids: Sequence[int]) -> float:
 
 
 def pss_mb(pids: Sequence[int]) -> float:
-    """Proportional set size of these processes together, in MiB."""
+    """Proportional set size of these processes together, in MiB: what they share with others counts in part."""
+    return _memory_mb(pids, "Pss:")
+
+
+def anonymous_mb(pids: Sequence[int]) -> float:
+    """What these processes have allocated themselves, in MiB; what others do does not change it."""
+    return _memory_mb(pids, "Anonymous:")
+
+
+def _memory_mb(pids: Sequence[int], field: str) -> float:
     kib = 0
     for pid in pids:
         try:
             rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
         except OSError:
             continue
-        kib += next((int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")), 0)
+        kib += next((int(line.split()[1]) for line in rollup.splitlines() if line.startswith(field)), 0)
     return kib / 1024
