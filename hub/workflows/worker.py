@@ -263,6 +263,7 @@ async def open_worker(
         DaprDownError: Dapr was not there in `settings.start_timeout_s`.
     """
     settings = settings or WorkerSettings()
+    failure: Exception | None = None
     async with contextlib.AsyncExitStack() as stack:
         connection = (
             where if isinstance(where, DaprConnection) else await stack.enter_async_context(open_connection(where))
@@ -271,10 +272,19 @@ async def open_worker(
         worker = Worker(connection, functions, settings, group)
         group.start_soon(worker.serve)
         stack.callback(group.cancel_scope.cancel)
-        with anyio.move_on_after(settings.start_timeout_s) as waiting:
-            await worker.wait_ready()
-        if waiting.cancelled_caught:
-            raise DaprDownError(f"no Dapr at {connection.address.target}: start one, or `hub sidecar`")
-        yield worker
-        with anyio.move_on_after(settings.stop_timeout_s):
-            await worker.drain()
+        try:
+            await _until_ready(worker, settings, connection.address)
+            yield worker
+            with anyio.move_on_after(settings.stop_timeout_s):
+                await worker.drain()
+        except Exception as error:  # noqa: BLE001 - raised below, outside of the group, which would wrap it
+            failure = error
+    if failure is not None:
+        raise failure
+
+
+async def _until_ready(worker: Worker, settings: WorkerSettings, address: DaprAddress) -> None:
+    with anyio.move_on_after(settings.start_timeout_s):
+        await worker.wait_ready()
+        return
+    raise DaprDownError(f"no Dapr at {address.target}: start one, or `hub sidecar`")

@@ -1,8 +1,10 @@
 """The same durable functions on each sidecar, on the hub's worker and on the SDK's own."""
 
+import gc
 import uuid
+import warnings
 from collections.abc import AsyncGenerator, Generator
-from typing import Literal
+from typing import Any, Literal
 
 import anyio.to_thread
 import dapr.ext.workflow as wf
@@ -69,11 +71,15 @@ async def worker(
         async with open_worker(connection, build_functions()):
             yield worker_kind
     else:
-        runtime = wf.WorkflowRuntime(host=address.host, port=str(address.grpc_port))
+        runtime: Any = wf.WorkflowRuntime(host=address.host, port=str(address.grpc_port))
         register(runtime, build_functions())
         await anyio.to_thread.run_sync(runtime.start)
         yield worker_kind
         await anyio.to_thread.run_sync(runtime.shutdown)
+        del runtime
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # the SDK never closes its worker's event loop
+            gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -245,6 +245,12 @@ async def race_cleans_up(ctx: Context, counter: str) -> list[object]:
 
 
 @workflow
+async def counts_twice(ctx: Context, counter: str) -> list[int]:
+    first = await ctx.step(count, counter)
+    return [first, await ctx.step(count, f"{counter} after")]
+
+
+@workflow
 async def two_waiters(ctx: Context) -> list[object]:
     return await ctx.gather(ctx.wait_event("Item"), ctx.wait_event("item"))
 
@@ -343,6 +349,19 @@ async def greeting_2(ctx: Context, who: str) -> str:
     return f"good day {who}"
 
 
+@workflow(name="versioned", version="1", latest=False)
+async def versioned_1(ctx: Context, event: str) -> str:
+    await ctx.wait_event(event)
+    return "version 1"
+
+
+@workflow(name="versioned", version="2")
+async def versioned_2(ctx: Context, event: str) -> str:
+    await ctx.wait_event(event)
+    await ctx.step(add, 1, 1)
+    return "version 2"
+
+
 @workflow
 async def bad_result(ctx: Context, which: str) -> None:
     steps = {"object": gives_object, "type": gives_wrong_type, "much": gives_much}
@@ -381,6 +400,12 @@ async def not_durable(ctx: Context, what: str) -> None:
         await lock.acquire()
     elif what == "socket":
         await asyncio.open_connection("127.0.0.1", 9)
+    elif what == "anyio.fail_after":
+        with anyio.fail_after(1):
+            await ctx.step(add, 1, 1)
+    elif what == "asyncio.timeout":
+        async with asyncio.timeout(1):
+            await ctx.step(add, 1, 1)
     elif what == "future":
         await ctx.gather(Forever())
     else:

@@ -206,10 +206,11 @@ async def test_status_and_progress_are_seen_from_outside(runs: Runs, run_id: str
 
 async def test_a_run_that_begins_anew_keeps_events_and_meta_and_has_new_keys(runs: Runs, run_id: str) -> None:
     await runs.start(flows.collector, {"seen": []}, run_id=run_id, meta={"thread": "t1"})
-    for item in ("a", False, 0, {"b": []}):
+    items: list[object] = ["a", False, 0, {"b": [1]}]
+    for item in items:
         await runs.send(run_id, "item", item)
     result = await runs.result(run_id, timeout_s=20)
-    assert result == ["a", False, 0, {"b": []}, 4, {"thread": "t1"}]
+    assert result == [*items, 4, {"thread": "t1"}]
     assert calls[f"{run_id} collected"] == 4
     scheduled = [each.key for each in await runs.history(run_id) if each.kind == "taskScheduled"]
     assert scheduled == [f"{run_id}/g4/tests.durable.flows:count#1"]
@@ -256,7 +257,19 @@ async def test_a_step_that_cannot_be_scheduled_says_why(runs: Runs, run_id: str,
 
 @pytest.mark.parametrize(
     "what",
-    ["asyncio.sleep", "asyncio.sleep(0)", "anyio.sleep", "create_task", "to_thread", "lock", "socket", "future", "own"],
+    [
+        "asyncio.sleep",
+        "asyncio.sleep(0)",
+        "anyio.sleep",
+        "create_task",
+        "to_thread",
+        "lock",
+        "socket",
+        "anyio.fail_after",
+        "asyncio.timeout",
+        "future",
+        "own",
+    ],
 )
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 async def test_awaiting_what_is_not_durable_fails_at_once_and_says_what_to_use(
