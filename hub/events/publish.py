@@ -1,0 +1,82 @@
+"""Publishing: a step, so a run that is replayed publishes once more only if it died before it knew."""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from dapr.proto.runtime.v1 import pubsub_pb2 as pubsub_pb
+from google.protobuf.empty_pb2 import Empty
+
+from hub.errors import InvalidInputError
+from hub.events.event import Json
+from hub.workflows import Context, DaprConnection, RetryPolicy, current_step, workflow
+
+PUBLISH_STEP: Final = "hub.events.publish_step"
+PUBLISH_RETRY: Final = RetryPolicy(max_attempts=10, first_delay_s=0.5, max_delay_s=30)
+DEFAULT_TYPE: Final = "hub.event"
+_SERVICE = "dapr.proto.runtime.v1.Dapr"
+
+
+class Publisher:
+    """Publishes through one of Dapr's pub/sub components."""
+
+    def __init__(self, dapr: DaprConnection, pubsub: str) -> None:
+        self._pubsub = pubsub
+        self._publish = dapr.method(_SERVICE, "PublishEvent", Empty)
+
+    async def publish(self, topic: str, data: Any, type: str | None, source: str, more: Json | None = None) -> str:
+        """Publish a CloudEvent. Its id is the step's, so who gets it twice knows.
+
+        Args:
+            more: further attributes.
+
+        Returns:
+            The event's id.
+
+        Source: CloudEvents 1.0, JSON event format, section 3.
+        """
+        step = current_step()
+        seed = step.key if step is not None else datetime.now(UTC).isoformat()
+        event_id = hashlib.sha256(f"{seed}/{topic}".encode()).hexdigest()[:32]
+        event = {
+            **(more or {}),
+            "specversion": "1.0",
+            "id": event_id,
+            "source": source,
+            "type": type or DEFAULT_TYPE,
+            "time": datetime.now(UTC).isoformat(),
+            "datacontenttype": "application/json",
+            "data": data,
+        }
+        await self._publish(
+            pubsub_pb.PublishEventRequest(
+                pubsub_name=self._pubsub,
+                topic=topic,
+                data=json.dumps(event, ensure_ascii=False).encode(),
+                data_content_type="application/cloudevents+json",
+            )
+        )
+        return event_id
+
+
+async def publish_in(
+    context: Context, topic: str, data: object, *, type: str | None = None, source: str, more: Json | None = None
+) -> str:
+    """Publish as a step of a run.
+
+    Returns:
+        The event's id.
+    """
+    if not topic:
+        raise InvalidInputError("publish: the topic has no name")
+    published = await context.step(PUBLISH_STEP, topic, data, type, source, more, retry=PUBLISH_RETRY)
+    return str(published)
+
+
+@workflow(name="hub.events.publish")
+async def PUBLISH(  # noqa: N802 - a workflow is a constant
+    ctx: Context, topic: str, data: Any = None, type: str | None = None, source: str = "hub"
+) -> str:
+    """Publish one event, as a run of its own."""
+    return await publish_in(ctx, topic, data, type=type, source=source)
