@@ -94,32 +94,19 @@ class Dispatcher:
     def _idle_s(self) -> float:
         return min(60.0, max(0.0, self._next_due_at - time.time()))
 
-    async def sweep(self) -> None:
-        """Look for silent workers, overdue turns and answers that could not be stored, every now and then."""
-        lease_s, turn_lease_s = self._settings.worker_lease_s, self._settings.turn_lease_s
-        while True:
-            await anyio.sleep(min(1.0, lease_s / 4, turn_lease_s / 4))
-            now = time.monotonic()
-            for stream in list(self._streams):
-                if (stream.turns or stream.activities) and now - stream.last_seen > lease_s:
-                    logger.warning("worker %s was silent for %.0f s; its work goes to others", stream.peer, lease_s)
-                    stream.revoke()
-                    self.remove(stream)
-            for out in list(self._turns.values()):
-                if not out.is_saving and out.turn is not None and now - out.given_at > turn_lease_s:
-                    logger.warning("run %s: no answer to a turn for %.0f s", out.turn.run_id, turn_lease_s)
-                    self._take_back_turn(out)
-                    self._overdue_with[out.run] = out.stream
-                    self._make_ready(out.run)
-            await self._save_again()
+    @property
+    def streams(self) -> tuple[WorkStream, ...]:
+        return tuple(self._streams)
 
-    async def ping(self) -> None:
-        """Send health pings, which keep proxies from closing quiet streams."""
-        while True:
-            await anyio.sleep(30.0)
-            for stream in self._streams:
-                if stream.takes_pings and stream.items.empty():
-                    stream.items.put_nowait(service_pb.WorkItem(healthPing=service_pb.HealthPing()))
+    def take_back_overdue(self, lease_s: float) -> None:
+        """Have turns that were given out too long ago done by another worker, if there is one."""
+        now = time.monotonic()
+        for out in list(self._turns.values()):
+            if not out.is_saving and out.turn is not None and now - out.given_at > lease_s:
+                logger.warning("run %s: no answer to a turn for %.0f s", out.turn.run_id, lease_s)
+                self._take_back_turn(out)
+                self._overdue_with[out.run] = out.stream
+                self._make_ready(out.run)
 
     # -- workers -------------------------------------------------------------------------------------------------
 
@@ -360,7 +347,8 @@ class Dispatcher:
 
         await self._store.change(lambda tx: complete_activity(tx, out.seq, answer), settle)
 
-    async def _save_again(self) -> None:
+    async def save_again(self) -> None:
+        """Try once more to store the answers for which there was no room."""
         waiting, self._unsaved = self._unsaved, []
         for save in waiting:
             try:

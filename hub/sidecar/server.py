@@ -15,6 +15,7 @@ from .client_api import ClientApi
 from .dispatch import Dispatcher
 from .errors import AddressInUseError, SidecarError
 from .health import open_health
+from .leases import Leases
 from .metadata_api import MetadataApi
 from .proto import RUNTIME_SERVICE, WORKFLOW_SERVICE, Empty, metadata_pb, pubsub_pb, service_pb, state_pb
 from .pubsub_api import PubSubApi
@@ -71,7 +72,8 @@ async def open_sidecar(settings: SidecarSettings) -> AsyncGenerator[Sidecar]:
         await server.start()
         try:
             async with open_health(settings.host, settings.http_port, _problem_finder(store)) as http_port:
-                works = (dispatcher.run, dispatcher.sweep, dispatcher.ping, broker.run, _Sweeper(store, settings).run)
+                leases, sweeper = Leases(dispatcher, settings), _Sweeper(store, settings)
+                works = (dispatcher.run, leases.watch, leases.ping, broker.run, sweeper.run)
                 async with _working(works):
                     yield Sidecar(grpc_port=grpc_port, http_port=http_port)
         finally:

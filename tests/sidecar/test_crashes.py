@@ -5,9 +5,12 @@ import random
 from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import dapr.ext.workflow as wf
 import pytest
+from dapr.clients import DaprClient
+from dapr.conf import settings
 
 from tests.sidecar.daprd import free_ports
 from tests.sidecar.processes import DaprApi, running_sidecar, running_worker_process, start_sidecar
@@ -125,3 +128,21 @@ def test_a_sidecar_that_is_told_to_stop_stops_cleanly(tmp_path: Path) -> None:
         scenario.start("mixed")
         assert sidecar.stop() == 0
     assert not (tmp_path / "s.db-wal").exists()
+
+
+def test_a_subscription_goes_on_after_the_sidecar_was_killed(tmp_path: Path) -> None:
+    grpc_port, http_port = free_ports(2)
+    setattr(settings, "DAPR_HTTP_PORT", http_port)  # noqa: B010 - the SDK sets its settings dynamically
+    sidecar = start_sidecar(tmp_path / "s.db", grpc_port=grpc_port, http_port=http_port)
+    with DaprClient(address=f"127.0.0.1:{grpc_port}") as client:
+        subscription: Any = client.subscribe("pubsub", "topic")
+        client.publish_event("pubsub", "topic", "before")
+        unanswered = subscription.next_message()
+        sidecar.kill()
+        with running_sidecar(tmp_path / "s.db", grpc_port=grpc_port, http_port=http_port):
+            again = subscription.next_message()
+            subscription.respond_success(again)
+            client.publish_event("pubsub", "topic", "after")
+            after = subscription.next_message()
+            subscription.close()
+    assert (again.id(), after.raw_data()) == (unanswered.id(), b"after")

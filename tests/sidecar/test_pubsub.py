@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from dapr.aio.clients import DaprClient as AsyncDaprClient
 from dapr.clients import DaprClient
 from dapr.clients.exceptions import DaprGrpcError
+from dapr.clients.grpc._response import TopicEventResponse
 
 from tests.sidecar.processes import DaprApi
 from tests.sidecar.scenario import new_id, wait_until
@@ -219,3 +221,46 @@ def test_an_event_whose_time_is_over_is_not_delivered(dapr: DaprClient, dapr_api
     dapr.publish_event(dapr_api.pubsub, topic, "new")
     with subscribed(dapr, dapr_api, topic) as subscription:
         assert take(subscription).raw_data() == b"new"
+
+
+def test_a_dropped_event_of_a_subscription_with_a_dead_letter_topic_goes_there(
+    dapr: DaprClient, dapr_api: DaprApi
+) -> None:
+    topic, dead = new_id(), new_id()
+    with subscribed(dapr, dapr_api, dead) as dead_letters, subscribed(dapr, dapr_api, topic, dead) as subscription:
+        dapr.publish_event(dapr_api.pubsub, topic, "1")
+        message = subscription.next_message()
+        subscription.respond_drop(message)
+        assert take(dead_letters).id() == message.id()
+
+
+def test_a_handler_gets_the_events_of_its_topic(dapr: DaprClient, dapr_api: DaprApi) -> None:
+    topic = new_id()
+    got: queue.Queue[bytes] = queue.Queue()
+
+    def handle(message: Any) -> TopicEventResponse:
+        got.put(message.raw_data())
+        return TopicEventResponse("success")
+
+    untyped: Any = dapr
+    close = untyped.subscribe_with_handler(dapr_api.pubsub, topic, handle)
+    dapr.publish_event(dapr_api.pubsub, topic, "1")
+    try:
+        assert got.get(timeout=WAIT_S) == b"1"
+    finally:
+        close()
+
+
+async def test_the_asynchronous_client_publishes_subscribes_and_stores(dapr: DaprClient, dapr_api: DaprApi) -> None:
+    topic = new_id()
+    address = f"{dapr_api.host}:{dapr_api.grpc_port}"
+    made: Any = AsyncDaprClient(address=address)
+    async with made as client:
+        subscription = await client.subscribe(dapr_api.pubsub, topic)
+        await client.publish_event(dapr_api.pubsub, topic, "async")
+        message = await subscription.next_message()
+        await subscription.respond_success(message)
+        await subscription.close()
+        await client.save_state(dapr_api.state_store, topic, "stored")
+        found = await client.get_state(dapr_api.state_store, topic)
+    assert (message.raw_data(), found.data) == (b"async", b"stored")

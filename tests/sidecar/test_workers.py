@@ -337,3 +337,42 @@ async def test_a_frozen_worker_process_loses_its_step(tmp_path: Path) -> None:
     output, steps = await anyio.to_thread.run_sync(scenario)
     assert output == 6
     assert steps.count("0") == 1
+
+
+async def test_two_worker_processes_share_the_runs(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+
+    def scenario() -> tuple[list[Any], set[str]]:
+        with (
+            running_sidecar(tmp_path / "s.db") as sidecar,
+            running_worker_process(sidecar.api, ledger),
+            running_worker_process(sidecar.api, ledger),
+        ):
+            client = wf.DaprWorkflowClient(host=sidecar.api.host, port=str(sidecar.api.grpc_port))
+            run = Scenario(client)
+            ids = [run.start("slow_steps") for _ in range(20)]
+            outputs = [output_of(run.finish(run_id)) for run_id in ids]
+            client.close()
+            return outputs, {line.split()[2] for line in ledger.read_text().splitlines()}
+
+    outputs, workers = await anyio.to_thread.run_sync(scenario)
+    assert (outputs, len(workers)) == ([6] * 20, 2)
+
+
+async def test_a_run_with_two_thousand_parallel_steps_ends_well(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (worker,):
+        await worker.connect((2,))
+        await worker.start("run")
+        await worker.answer(await worker.take(), *(schedule(number) for number in range(1, 2001)))
+        done = 0
+        results = 0
+        while results < 2000:
+            item = await worker.take()
+            if item.HasField("activityRequest"):
+                await worker.answer_activity(item, "")
+                done += 1
+            else:
+                results += sum(event.HasField("taskCompleted") for event in item.workflowRequest.newEvents)
+                await worker.answer(item, *([complete(2001, "all")] if results == 2000 else []))
+        state = await worker.state("run")
+    assert (done, state.output.value) == (2000, "all")
