@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from hub.cli import call, doctor, import_file, init, logs, schema_command, serve_command, servers, tools
+from hub.cli import call, doctor, import_file, init, logs, schema_command, serve_command, servers, tools, up
 from hub.cli.failures import (
     EXIT_INTERRUPTED,
     UsageError,
@@ -31,6 +31,7 @@ app = typer.Typer(
 )
 app.command("init")(init.init)
 app.command("serve")(serve_command.serve)
+app.command("up")(up.up)
 app.command("servers")(servers.servers)
 app.command("tools")(tools.tools)
 app.command("call")(call.call)

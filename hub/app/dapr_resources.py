@@ -1,0 +1,60 @@
+"""The components that Dapr's own programs start with where nobody wrote others."""
+
+import json
+from pathlib import Path
+
+STATE_STORE = "statestore"
+PUBSUB = "pubsub"
+
+_COMPONENT = """\
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {{name: {name}}}
+spec:
+  type: {type}
+  version: v1
+  metadata:{metadata}
+"""
+
+_REDELIVERY = """\
+apiVersion: dapr.io/v1alpha1
+kind: Resiliency
+metadata: {name: redelivery}
+spec:
+  policies:
+    retries:
+      redelivery: {policy: constant, duration: 100ms, maxRetries: 4}
+  targets:
+    components:
+      pubsub: {inbound: {retry: redelivery}}
+"""
+"""An event is tried five times, as in the embedded sidecar; without a policy Dapr tries it for ever."""
+
+
+def sqlite_resources(database: Path) -> str:
+    """State in an SQLite file, and a broker in daprd's memory: what nobody is subscribed to is dropped.
+
+    Source: Dapr components, `state.sqlite` and `pubsub.in-memory`.
+    """
+    state = _component(STATE_STORE, "state.sqlite", {"connectionString": f"file:{database}", "actorStateStore": "true"})
+    return "---\n".join((state, _component(PUBSUB, "pubsub.in-memory", {}), _REDELIVERY))
+
+
+def redis_resources(address: str, password: str = "") -> str:
+    """State and broker in one Redis server, or one that speaks its protocol.
+
+    Args:
+        address: `host:port`.
+
+    Source: Dapr components, `state.redis` and `pubsub.redis`.
+    """
+    server = {"redisHost": address, "redisPassword": password}
+    state = _component(STATE_STORE, "state.redis", {**server, "actorStateStore": "true"})
+    broker = _component(PUBSUB, "pubsub.redis", {**server, "processingTimeout": "2s", "redeliverInterval": "1s"})
+    return "---\n".join((state, broker, _REDELIVERY))
+
+
+def _component(name: str, kind: str, metadata: dict[str, str]) -> str:
+    # Quoted as JSON, which is YAML too: paths and passwords stay what they are.
+    lines = "".join(f"\n  - {json.dumps({'name': key, 'value': value})}" for key, value in metadata.items())
+    return _COMPONENT.format(name=name, type=kind, metadata=lines or " []")
