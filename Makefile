@@ -9,7 +9,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(CURDIR)/.uv/bin/uv)
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup demo test test-all check format bench schema clean
+.PHONY: help setup demo dapr test test-all check format bench schema clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
@@ -26,6 +26,9 @@ $(BIN)/.synced: pyproject.toml uv.lock | $(UV)
 
 demo: setup ## Start the quickstart, take a tour and serve (ONCE=1: end after the tour)
 	UV=$(UV) ONCE=$(ONCE) $(BIN)/python -m examples.quickstart.tour
+
+dapr: ## Build Dapr's own programs, once, for the tests and `hub up --dapr` (needs Go 1.26.5)
+	@tests/dapr/build.sh
 
 test: setup ## Run all tests in their short form
 	UV=$(UV) $(BIN)/pytest
