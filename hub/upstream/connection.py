@@ -11,6 +11,7 @@ from hub.catalog.provider import Era, Json, RawReply
 from hub.errors import HubError, RemoteError, UpstreamDownError
 from hub.upstream import wire
 from hub.upstream.exchange import Exchange
+from hub.upstream.extension import Extension
 from hub.upstream.in_flight import Notify
 from hub.upstream.links import Links
 from hub.upstream.settings import ServerSettings
@@ -53,6 +54,7 @@ class Site:
     log: StderrLog
     hint: Era | None
     """The era that was last seen; without it, or where it fails, the hub finds out."""
+    extensions: tuple[Extension, ...] = ()
 
     @property
     def pinned(self) -> Era | None:

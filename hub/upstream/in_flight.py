@@ -6,7 +6,7 @@ waits, and new calls with it, until a single one is left: a question is never sh
 """
 
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
 
 import anyio
@@ -15,6 +15,7 @@ from anyio.abc import TaskGroup
 from hub.catalog.provider import Json
 from hub.upstream.asking import QUESTIONS, answer, error_response
 from hub.upstream.exchange import Exchange
+from hub.upstream.extension import Extension, find_extension, respond
 from hub.upstream.wire import INVALID_REQUEST, METHOD_NOT_FOUND, object_at, params_of
 
 ATTRIBUTION_TIMEOUT_S: Final = 30.0
@@ -33,12 +34,14 @@ class InFlight:
         reply: Callable[[Json], Coroutine[None, None, None]],
         notify: Notify,
         logger: logging.Logger,
+        extensions: Sequence[Extension] = (),
     ) -> None:
         self.exchanges: dict[int, Exchange] = {}
         self.tasks = tasks
         self._reply = reply
         self._notify = notify
         self._logger = logger
+        self._extensions = extensions
         self._questions: dict[int | str, anyio.CancelScope] = {}
         self._unattributed = 0
         self._changed = anyio.Event()
@@ -70,11 +73,16 @@ class InFlight:
         elif method == "ping":
             pong: Json = {"jsonrpc": "2.0", "id": message["id"], "result": {}}
             self.tasks.start_soon(self._reply, pong)
+        elif (extension := find_extension(self._extensions, method)) is not None:
+            self.tasks.start_soon(self._answer, extension, message)
         elif method not in QUESTIONS:
             refusal = error_response(message, METHOD_NOT_FOUND, f"the hub does not answer {method[:64]}")
             self.tasks.start_soon(self._reply, refusal)
         else:
             self.tasks.start_soon(self._ask, message, owner)
+
+    async def _answer(self, extension: Extension, message: Json) -> None:
+        await self._reply(await respond(extension, message))
 
     def _receive_notification(self, method: str, params: Json, owner: Exchange | None) -> None:
         if method == "notifications/progress":

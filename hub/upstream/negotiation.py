@@ -10,6 +10,7 @@ import anyio
 from hub.catalog.provider import Era, Json
 from hub.errors import HubError, RemoteError, UpstreamDownError
 from hub.upstream.connection import Hello, Site, from_discover, from_initialize, initialize_params, refused
+from hub.upstream.extension import declared
 from hub.upstream.peer import Peer, ask_once
 from hub.upstream.task_scope import open_tasks, wait_first
 from hub.upstream.wire import EVERY_CAPABILITY, GarbageError
@@ -43,7 +44,7 @@ async def negotiate(peer: Peer, site: Site, noise: anyio.Event) -> Hello:
 async def initialize(peer: Peer, site: Site) -> Hello:
     """The handshake of the legacy era."""
     peer.era = "legacy"
-    params = initialize_params(site.links.identity, EVERY_CAPABILITY)
+    params = initialize_params(site.links.identity, declared(EVERY_CAPABILITY, site.extensions))
     hello = from_initialize(await ask_once(peer, "initialize", params, site.settings.start_timeout_s))
     await peer.notify("notifications/initialized")
     return hello
@@ -76,7 +77,8 @@ class _Probe:
             hello = self._modern()
             if hello is None:
                 self._peer.era = "legacy"
-                params = initialize_params(self._site.links.identity, EVERY_CAPABILITY)
+                capabilities = declared(EVERY_CAPABILITY, self._site.extensions)
+                params = initialize_params(self._site.links.identity, capabilities)
                 tasks.start_soon(self._try, "legacy", "initialize", params)
                 while (hello := self._decide()) is None:
                     self._answered = anyio.Event()

@@ -6,7 +6,7 @@ Shared by stdio and the old HTTP+SSE transport.
 import asyncio
 import itertools
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 from anyio.abc import TaskGroup
@@ -15,6 +15,7 @@ from hub.catalog.provider import Era, Json
 from hub.errors import HubError
 from hub.upstream import wire
 from hub.upstream.exchange import Exchange
+from hub.upstream.extension import Extension, declared
 from hub.upstream.in_flight import InFlight, Notify
 
 
@@ -29,6 +30,7 @@ class Peer:
         notify: Notify,
         identity: Json,
         logger: logging.Logger,
+        extensions: Sequence[Extension] = (),
     ) -> None:
         self.era: Era = "legacy"
         self._send = send
@@ -38,7 +40,10 @@ class Peer:
         self._pending: dict[int, asyncio.Future[Json]] = {}
         self._ended: HubError | None = None
         self._logger = logger
-        self.in_flight = InFlight(tasks=tasks, reply=self._send_message, notify=notify, logger=logger)
+        self._extensions = extensions
+        self.in_flight = InFlight(
+            tasks=tasks, reply=self._send_message, notify=notify, logger=logger, extensions=extensions
+        )
 
     @property
     def busy(self) -> int:
@@ -61,6 +66,8 @@ class Peer:
         request_id = next(self._ids)
         if self.era == "modern":
             params = wire.with_envelope(exchange.params, exchange.caller, self._identity, request_id)
+            meta: Json = params["_meta"]
+            meta[wire.META_CLIENT_CAPABILITIES] = declared(meta[wire.META_CLIENT_CAPABILITIES], self._extensions)
         else:
             params = wire.with_meta(exchange.params, exchange.caller, request_id)
         response = asyncio.get_running_loop().create_future()

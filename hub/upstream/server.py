@@ -38,6 +38,7 @@ from hub.upstream import wire
 from hub.upstream.asking import can_be_asked
 from hub.upstream.connection import Connection, Site
 from hub.upstream.exchange import Exchange
+from hub.upstream.extension import Extension
 from hub.upstream.fleet import Fleet
 from hub.upstream.links import Links
 from hub.upstream.list_cache import ListCache
@@ -72,6 +73,7 @@ class UpstreamServer:
         remembered_era: Era | None,
         on_era: Callable[[Era], None] | None,
         tasks: TaskGroup,
+        extensions: tuple[Extension, ...] = (),
     ) -> None:
         self._name = name
         self._settings = settings
@@ -79,6 +81,7 @@ class UpstreamServer:
         self._log_path = log_path
         self._on_era = on_era
         self._tasks = tasks
+        self._extensions = extensions
         self._logger = logging.getLogger(f"hub.upstream.{name}")
         self._slots = anyio.Semaphore(settings.concurrency, fast_acquire=True)
         self._exchanges: set[Exchange] = set()
@@ -331,6 +334,7 @@ class UpstreamServer:
                 logger=self._logger,
                 log=log,
                 hint=hint,
+                extensions=self._extensions,
             )
 
         return Supervisor(
@@ -421,6 +425,7 @@ async def open_upstream(
     remembered_era: Era | None = None,
     on_era: Callable[[Era], None] | None = None,
     grace_s: float = DRAIN_S,
+    extensions: tuple[Extension, ...] = (),
 ) -> AsyncGenerator[UpstreamServer]:
     """Begin to look after a server; this does not wait for it.
 
@@ -428,6 +433,7 @@ async def open_upstream(
         log_path: where a program's error output is kept.
         remembered_era: what `on_era` was told last time; it saves a probe.
         grace_s: seconds that calls in flight get at the end.
+        extensions: what a program may ask of the hub besides the protocol's questions.
     """
     async with open_tasks() as tasks:
         server = UpstreamServer(
@@ -438,6 +444,7 @@ async def open_upstream(
             remembered_era=remembered_era,
             on_era=on_era,
             tasks=tasks,
+            extensions=extensions,
         )
         server.start()
         try:

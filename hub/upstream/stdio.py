@@ -105,7 +105,14 @@ async def open_stdio(site: Site) -> AsyncGenerator[DuplexConnection]:
         async def send(message: bytes) -> None:
             await child.send(message + b"\n")
 
-        peer = Peer(send=send, tasks=tasks, notify=notify, identity=site.links.identity, logger=site.logger)
+        peer = Peer(
+            send=send,
+            tasks=tasks,
+            notify=notify,
+            identity=site.links.identity,
+            logger=site.logger,
+            extensions=site.extensions,
+        )
         output.peer, output.child = peer, child
         ended = anyio.Event()
 
