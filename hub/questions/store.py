@@ -57,8 +57,11 @@ class Questions:
 
         await _until_first(attempt)
 
-    async def take(self, question_id: str, digest: str) -> dict[str, Any] | None:
-        """Take the stored answer into the run; without one, the question is closed.
+    async def take(self, question_id: str, digest: str, close: bool) -> dict[str, Any] | None:
+        """Take the stored answer into the run.
+
+        Args:
+            close: nobody waits any longer; without an answer the question is closed.
 
         Returns:
             The answer, or None.
@@ -73,8 +76,10 @@ class Questions:
                 return
             if record.status in ("answered", "used") and record.result is not None:
                 taken = dict(record.result)
-            if record.status in ("open", "answered"):
-                await self._end(stored, record, "used" if taken is not None else "closed")
+            if record.status == "answered":
+                await self._end(stored, record, "used")
+            elif record.status == "open" and close:
+                await self._end(stored, record, "closed")
 
         await _until_first(attempt)
         return taken

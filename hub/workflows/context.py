@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_STORE_RETRY = RetryPolicy(max_attempts=10)
+
 ENVELOPE = "hub/run"
 """Key in a run's input that holds what is not an argument; no parameter can have that name."""
 
@@ -374,27 +376,32 @@ class Context:
             "meta": self._meta,
             "asked_at": self.now().isoformat(),
         }
-        await self.step(PUT_STEP, record, key=f"{name}/put", retry=RetryPolicy(max_attempts=10))
-        asking = [*cast("list[str]", self._shown.get("asking", [])), question_id]
-        self._show("asking", asking)
+        await self.step(PUT_STEP, record, key=f"{name}/put", retry=_STORE_RETRY)
+        self._show("asking", [*self._asking(), question_id])
+        until = None if timeout_s is None else self.now() + timedelta(seconds=timeout_s)
+        taken: Mapping[str, Any] | None = None
         timed_out = False
-        try:
-            await self.wait_event(answered_event(question_id), timeout_s=timeout_s)
-        except EventTimeoutError:
-            timed_out = True
-        except asyncio.CancelledError:
-            await self.step(TAKE_STEP, question_id, asked.digest, key=f"{name}/close")
-            raise
-        self._show("asking", [each for each in cast("list[str]", self._shown["asking"]) if each != question_id])
-        # An answer that was stored in the last moment still counts, so the store decides.
-        taken = await self.step(
-            TAKE_STEP, question_id, asked.digest, key=f"{name}/take", retry=RetryPolicy(max_attempts=10)
-        )
+        looks = 0
+        while taken is None and not timed_out:
+            left = None if until is None else max(0.0, (until - self.now()).total_seconds())
+            try:
+                await self.wait_event(answered_event(question_id), timeout_s=left)
+            except EventTimeoutError:
+                timed_out = True
+            except asyncio.CancelledError:
+                await self.step(TAKE_STEP, question_id, asked.digest, close=True, key=f"{name}/close")
+                raise
+            # The store decides: an event alone is no answer, and an answer stored in the last moment still counts.
+            looks += 1
+            look = f"{name}/take" if looks == 1 else f"{name}/take-{looks}"
+            taken = await self.step(TAKE_STEP, question_id, asked.digest, close=timed_out, key=look, retry=_STORE_RETRY)
+        self._show("asking", [each for each in self._asking() if each != question_id])
         if taken is None:
-            if not timed_out:
-                raise InvalidInputError(f"question {question_id} was called answered, but no answer is stored")
             raise EventTimeoutError(f"no answer to {asked.message!r} within {timeout_s:g} s")
-        return Reply(result=cast("Mapping[str, Any]", taken))
+        return Reply(result=taken)
+
+    def _asking(self) -> list[str]:
+        return cast("list[str]", self._shown.get("asking", []))
 
     # What is seen from outside
 
