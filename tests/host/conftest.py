@@ -44,7 +44,7 @@ GRAPHS = [
 def _synced(name: str) -> Path:
     """Make an environment of its lock file, once for all test processes."""
     project = ROOT / "envs" / name
-    uv = shutil.which("uv")
+    uv = os.environ.get("UV") or shutil.which("uv")
     assert uv is not None, "uv makes the environments of the frameworks: install it"
     cache = ROOT / ".cache"
     cache.mkdir(exist_ok=True)

@@ -33,8 +33,10 @@ class ModelServer:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                answer = json.dumps(model.answer(body)).encode()
+                chat = self.path.endswith("/chat/completions")
+                answer = json.dumps(model.complete(body) if chat else model.answer(body)).encode()
                 self.send_response(200)
+                self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)
@@ -63,6 +65,21 @@ class ModelServer:
         """Count the calls about one topic, by task."""
         with self._lock:
             return Counter(task for task, about in self._calls if about == topic)
+
+    def complete(self, body: Json) -> Json:
+        """Answer as the chat API of OpenAI does, with the last message's first line as the topic."""
+        text = str(body["messages"][-1]["content"])
+        with self._lock:
+            self._calls.append(("chat", text.partition("\n")[0].strip()))
+        message = {"role": "assistant", "content": f"text {len(self._calls)}"}
+        return {
+            "id": "c",
+            "object": "chat.completion",
+            "created": 0,
+            "model": body["model"],
+            "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+            "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
+        }
 
     def answer(self, body: Json) -> Json:
         prompt: str = body["prompt"]

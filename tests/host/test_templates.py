@@ -1,0 +1,57 @@
+"""Projects as crewai's own command writes them, without a change of any line."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.host.model_server import ModelServer
+from tests.host.raw_host import HostCommand
+
+
+def _create(python: Path, folder: Path, *arguments: str) -> Path:
+    env = {
+        "HOME": str(folder),
+        "PATH": "/usr/bin:/bin",
+        "CREWAI_DISABLE_TELEMETRY": "true",
+        "CREWAI_DISABLE_VERSION_CHECK": "true",
+    }
+    crewai = python.with_name("crewai")
+    subprocess.run(
+        [str(crewai), "create", *arguments], cwd=folder, env=env, check=True, capture_output=True, timeout=100
+    )
+    return folder / arguments[1]
+
+
+@pytest.mark.parametrize("reference", ["src/demo/crew.py:Demo", "demo.crew:Demo"])
+def test_a_freshly_generated_crew_runs_unchanged(
+    crewai_python: Path, model: ModelServer, tmp_path: Path, reference: str
+) -> None:
+    project = _create(crewai_python, tmp_path, "crew", "demo", "--classic", "--skip-provider")
+    env = {
+        "HOME": str(tmp_path),
+        "MODEL": "openai/served",
+        "OPENAI_API_KEY": "sk-MARKER-environment",
+        "OPENAI_API_BASE": f"{model.url}v1",
+        "OPENAI_BASE_URL": f"{model.url}v1",
+    }
+    command = HostCommand(python=crewai_python, project=project, targets=(f"crew:{reference}",), env=env)
+    with command.open() as host:
+        tool = host.tools()["demo"]
+        assert tool["inputSchema"]["properties"] == {"topic": {"type": "string"}, "current_year": {"type": "string"}}
+        pending = host.submit_call("demo", {"topic": "interop", "current_year": "2026"})
+        answer = pending.result()
+    assert answer["isError"] is False, answer
+    assert [task["name"] for task in answer["structuredContent"]["tasks"]] == ["research_task", "reporting_task"]
+    assert answer["structuredContent"]["usage"]["total_tokens"] == 30
+    assert (project / "report.md").read_text() == answer["structuredContent"]["result"]
+    assert "sk-MARKER" not in str((tool, answer, pending.progress))
+
+
+def test_a_freshly_generated_flow_is_offered_unchanged(crewai_python: Path, tmp_path: Path) -> None:
+    project = _create(crewai_python, tmp_path, "flow", "demoflow")
+    env = {"HOME": str(tmp_path)}
+    target = "flow:demoflow.main:ContentFlow"
+    with HostCommand(python=crewai_python, project=project, targets=(target,), env=env).open() as host:
+        schema = host.tools()["content_flow"]["inputSchema"]
+    assert list(schema["properties"]) == ["topic", "outline", "draft", "final_post"]
