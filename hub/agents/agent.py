@@ -215,7 +215,8 @@ class DurableAgent:
     def as_tool_definition(self) -> Json:
         """The agent as a tool of others: its `run`."""
         definition = self.methods[RUN_METHOD].definition
-        about = self.description or (inspect.getdoc(type(self)) if type(self) is not DurableAgent else None)
+        doc = type(self).__doc__ if type(self) is not DurableAgent else None
+        about = self.description or (inspect.cleandoc(doc) if doc else None)
         return {**definition, "name": self.name, "description": about or definition.get("description", "")}
 
     @cached_property
