@@ -11,9 +11,11 @@ from tests.sidecar.daprd import find_programs, running_daprd
 from tests.sidecar.processes import DaprApi, running_sidecar
 from tests.sidecar.scenario import Scenario
 from tests.sidecar.workflows import running_worker
+from tests.tooling.dapr import Store
 
 PROGRAMS = find_programs()
-KINDS = ["embedded", *([pytest.param("daprd", marks=pytest.mark.daprd)] if PROGRAMS is not None else [])]
+STORES: tuple[Store, ...] = ("sqlite", "redis") if PROGRAMS is not None else ()
+KINDS = ["embedded", *(pytest.param(store, id=f"daprd-{store}", marks=pytest.mark.daprd) for store in STORES)]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -23,9 +25,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         )
 
 
-@pytest.fixture(
-    scope="session", params=[pytest.param(kind, marks=pytest.mark.daprd) if kind == "daprd" else kind for kind in KINDS]
-)
+@pytest.fixture(scope="session", params=KINDS)
 def dapr_api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[DaprApi]:
     """A sidecar that answers."""
     folder = tmp_path_factory.mktemp("sidecar")
@@ -34,7 +34,7 @@ def dapr_api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
             yield sidecar.api
     else:
         assert PROGRAMS is not None
-        with running_daprd(PROGRAMS, folder) as api:
+        with running_daprd(PROGRAMS, folder, request.param) as api:
             yield api
 
 

@@ -27,6 +27,11 @@ class DaprApi:
     def is_embedded(self) -> bool:
         return self.kind == "embedded"
 
+    @property
+    def keeps_events(self) -> bool:
+        """Whether a topic keeps its events, and its subscribers share them; a broker in daprd's memory does not."""
+        return self.kind != "daprd-sqlite"
+
     def is_healthy(self) -> bool:
         url = f"http://{self.host}:{self.http_port}/v1.0/healthz/outbound"
         with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2) as answer:

@@ -108,7 +108,7 @@ def test_events_of_a_topic_come_in_their_order(dapr: DaprClient, dapr_api: DaprA
 
 
 def test_a_topic_keeps_its_events_for_a_later_subscriber(dapr: DaprClient, dapr_api: DaprApi) -> None:
-    if not dapr_api.is_embedded:
+    if not dapr_api.keeps_events:
         pytest.skip("Dapr's broker in memory drops what nobody is subscribed to; Redis keeps it")
     topic = new_id()
     for number in range(3):
@@ -153,7 +153,7 @@ def test_an_event_that_always_fails_goes_to_the_dead_letter_topic(dapr: DaprClie
 
 
 def test_subscribers_of_one_topic_share_its_events(dapr: DaprClient, dapr_api: DaprApi) -> None:
-    if not dapr_api.is_embedded:
+    if not dapr_api.keeps_events:
         pytest.skip("Dapr's broker in memory gives each event to each stream; Redis shares them")
     topic = new_id()
     got: queue.Queue[tuple[int, int]] = queue.Queue()
@@ -180,7 +180,7 @@ def test_subscribers_of_one_topic_share_its_events(dapr: DaprClient, dapr_api: D
 
 
 def test_what_a_subscriber_leaves_unanswered_goes_to_the_next(dapr: DaprClient, dapr_api: DaprApi) -> None:
-    if not dapr_api.is_embedded:
+    if not dapr_api.keeps_events:
         pytest.skip("Dapr's broker in memory has nobody to give it to")
     topic = new_id()
     with subscribed(dapr, dapr_api, topic) as subscription:
