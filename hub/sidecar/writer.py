@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import anyio
+import anyio.to_thread
+
 from .errors import DamagedStoreError, StoppingError
 from .schema import to_store_error
 
@@ -136,8 +139,11 @@ class Writer:
 
 def _deliver(batch: list[_Job]) -> None:
     for job in batch:
-        if job.settle is not None:
-            job.settle(job.result, job.error)
+        try:
+            if job.settle is not None:
+                job.settle(job.result, job.error)
+        except Exception as error:  # noqa: BLE001 - a defect of ours, which its caller gets; the others go on
+            job.error = error
         if job.future.done():
             continue
         if job.error is not None:
@@ -157,7 +163,8 @@ async def open_writer(db: sqlite3.Connection, path: Path) -> AsyncGenerator[Writ
         yield writer
     finally:
         writer.stop()
-        await asyncio.shield(loop.run_in_executor(None, thread.join))
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(thread.join)
         with contextlib.suppress(sqlite3.Error):
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         db.close()
