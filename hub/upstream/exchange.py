@@ -81,6 +81,12 @@ class Exchange:
             self.touch()
 
     @property
+    def target(self) -> tuple[str, str] | None:
+        """What is called: method and name or URI."""
+        name: object = self.params.get("name", self.params.get("uri"))
+        return (self.method, name) if isinstance(name, str) else None
+
+    @property
     def held(self) -> bool:
         """Whether somebody is being asked for this request right now."""
         return self._hold_count > 0

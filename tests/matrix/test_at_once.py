@@ -11,7 +11,7 @@ PATIENCE_S = 20.0
 MODES: list[tuple[Mode, Mode]] = [("auto", "auto"), ("legacy", "legacy"), ("auto", "legacy")]
 
 
-@pytest.mark.parametrize("server", ["sdk1-http", "sdk2-stdio", "sdk2-http", POOLED])
+@pytest.mark.parametrize("server", ["sdk1-stdio", "sdk1-sse", "sdk1-http", "sdk2-stdio", "sdk2-http", POOLED])
 @pytest.mark.parametrize("modes", MODES, ids=" and ".join)
 async def test_each_of_two_clients_answers_its_own_question(
     server: str, modes: tuple[Mode, Mode], matrix_hub: RunningHub
