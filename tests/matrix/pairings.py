@@ -74,8 +74,9 @@ LIMITS = [
         what="two questions at the same time, from two calls that one process or connection of a server serves",
         clients="any",
         servers="2025-11-25 over stdio or HTTP+SSE",
-        instead="a question does not say which call it belongs to; it is held until only one call is left, at most "
-        "30 s, then refused. `sessions: N` gives calls processes of their own",
+        instead="a question does not say which call it belongs to: of one person's calls the likeliest is shown it, of "
+        "several people's it is held until one call is left, at most 30 s, then refused. `sessions: N` gives calls "
+        "processes of their own",
         clause="2025-11-25 basic/transports, stdio; client/elicitation",
     ),
     Limit(
