@@ -1,5 +1,6 @@
 """The contract of adapters, over each of them."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -199,6 +200,30 @@ def test_an_answer_that_does_not_fit_leaves_the_question_open(case: AdapterCase,
     assert refused["_meta"]["hub/code"] == "invalid_input"
     answered = host.call(case.asking, arguments, answers={key: case.answer}, request_state=state)
     assert answered["content"][0]["text"] == case.answered(topic)
+
+
+def test_a_legacy_call_that_is_cancelled_while_it_asks_leaves_nothing_behind(
+    case: AdapterCase, commands: dict[str, HostCommand], topic: str
+) -> None:
+    asked = threading.Event()
+    held = threading.Event()
+
+    def wait(_: Json) -> Json:
+        asked.set()
+        return {"action": "cancel"} if held.wait(1) else {"action": "decline"}
+
+    with commands[case.environment].open() as host:
+        host.shake_hands()
+        host.answer_question = wait
+        pending = host.submit_call(case.asking, case.asking_arguments(topic), modern=False)
+        assert asked.wait(60)
+        host.cancel(pending)
+        held.set()
+        assert host.submit("ping").result() == {}
+        assert not pending.future.done()
+        host.answer_question = lambda _: case.answer
+        done = host.call(case.asking, case.asking_arguments(f"{topic} after"), modern=False)
+        assert done["isError"] is False
 
 
 def test_nothing_but_messages_stood_on_standard_output(host: RawHost) -> None:

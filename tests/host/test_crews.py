@@ -103,13 +103,14 @@ def test_feedback_goes_round_until_it_is_empty(host: RawHost, model: ModelServer
     assert model.calls("rounds") == {"draft": 1, "final": 2}
 
 
-def test_a_reviewer_may_decline(host: RawHost) -> None:
+def test_a_reviewer_may_decline(host: RawHost, model: ModelServer) -> None:
     asked = host.call("reviewed", {"topic": "declined"})
     (key,) = asked["inputRequests"]
     refused = host.call(
         "reviewed", {"topic": "declined"}, answers={key: {"action": "decline"}}, request_state=asked["requestState"]
     )
     assert refused["content"][0]["text"] == "declined: the reviewer declined"
+    assert model.calls("declined") == {"draft": 1, "final": 1}
 
 
 def test_a_guardrail_that_nothing_passes_has_its_code(host: RawHost) -> None:

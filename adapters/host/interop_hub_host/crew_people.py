@@ -2,10 +2,12 @@
 
 import asyncio
 from importlib import import_module
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .failures import HostError
-from .tools import RunContext
+
+if TYPE_CHECKING:
+    from .crew_run import CrewRun
 
 Json = dict[str, Any]
 
@@ -21,7 +23,7 @@ _FEEDBACK: Final[Json] = {
 }
 
 
-def people(ctx: RunContext) -> Any:
+def people(run: "CrewRun") -> Any:
     """Build crewai's provider of human input for one run."""
     default: Any = import_module("crewai.core.providers.human_input").SyncHumanInputProvider
     loop = asyncio.get_running_loop()
@@ -29,9 +31,14 @@ def people(ctx: RunContext) -> Any:
     async def ask(provider: Any, answer: Any, context: Any, rounds: int) -> str:
         name = context.task.name or context.task.description
         message = f"Review the result of the task '{name}':\n\n{provider._get_output_string(answer)}"
-        given = await ctx.ask(message, _FEEDBACK, place=f"{name} {rounds}")
+        try:
+            given = await run.ctx.ask(message, _FEEDBACK, place=f"{name} {rounds}")
+        except HostError as error:
+            run.failed = error
+            raise
         if given is None:
-            raise HostError("declined", "the reviewer declined")
+            run.failed = HostError("declined", "the reviewer declined")
+            raise run.failed
         return str(given.get("feedback") or "").strip()
 
     class People(default):

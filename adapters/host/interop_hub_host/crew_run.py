@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from .crew_schema import USAGE_KEYS
+from .failures import HostError
 from .tools import RunContext
 
 Json = dict[str, Any]
@@ -42,6 +43,8 @@ class CrewRun:
     def __init__(self, ctx: RunContext) -> None:
         self.ctx = ctx
         self.usage = Usage()
+        self.failed: HostError | None = None
+        """Why the run can only end: agents try again after any exception, and no model is to be asked for that."""
         self.asked = 0
         """How often `Flow.ask` was called."""
         self.tasks: dict[int, int] = {}
@@ -100,16 +103,16 @@ def carried(run: CrewRun, on_event: Callable[[Any, Any], None]) -> Generator[Non
     hooks = import_module("crewai.hooks.dispatch")
     point = hooks.InterceptionPoint.PRE_MODEL_CALL
 
-    def refuse_after_cancel(_: Any) -> None:
-        if run.ctx.stopped.is_set():
-            raise hooks.HookAborted("the call was cancelled", source="interop_hub_host")
+    def refuse_after_the_end(_: Any) -> None:
+        if run.ctx.stopped.is_set() or run.failed is not None:
+            raise hooks.HookAborted("the call has ended", source="interop_hub_host")
 
     token = _current.set(run)
     sink = stream.add_stream_sink(on_event)
-    provider = human.set_provider(people(run.ctx))
+    provider = human.set_provider(people(run))
     try:
         with hooks.scoped_hooks():
-            hooks.register_scoped(point, refuse_after_cancel)
+            hooks.register_scoped(point, refuse_after_the_end)
             yield
     finally:
         human.reset_provider(provider)

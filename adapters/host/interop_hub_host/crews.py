@@ -71,12 +71,14 @@ async def _kickoff(crew: Any, inputs: Json, ctx: RunContext) -> Completed:
             # not kickoff_async: a thread around kickoff that runs on when it is cancelled
             result = await crew.akickoff(inputs=inputs)
         except Exception as error:
-            raise _translated(error, crew, ctx) from error
+            raise _translated(error, run) from error
     return _completed(result, run)
 
 
-def _translated(error: Exception, crew: Any, ctx: RunContext) -> Exception:
-    if ctx.stopped.is_set():
+def _translated(error: Exception, run: CrewRun) -> Exception:
+    if run.failed is not None:
+        return run.failed
+    if run.ctx.stopped.is_set():
         return HostError("cancelled", "the call was cancelled")
     text = str(error)
     if isinstance(error, (ValueError, KeyError)) and "emplate variable" in text:

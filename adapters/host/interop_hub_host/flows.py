@@ -87,7 +87,7 @@ async def _run(flow_class: Any, arguments: Json, ctx: RunContext) -> Outcome:
                 flow = flow_class.from_pending(ctx.run_id, pending.persistence())
                 result = await flow.resume_async(give_feedback(flow.pending_feedback, ctx.answers[key]))
         except Exception as error:
-            raise _translated(error, ctx) from error
+            raise _translated(error, run) from error
     if isinstance(result, pause_class):
         await pending.save()
         return Paused(questions={_key_of(ctx, pending.context): feedback_question(pending.context)})
@@ -102,8 +102,10 @@ def _key_of(ctx: RunContext, context: Any) -> str:
     return question_key(ctx.run_id, place, question.message, question.schema)
 
 
-def _translated(error: Exception, ctx: RunContext) -> Exception:
-    if ctx.stopped.is_set():
+def _translated(error: Exception, run: CrewRun) -> Exception:
+    if run.failed is not None:
+        return run.failed
+    if run.ctx.stopped.is_set():
         return HostError("cancelled", "the call was cancelled")
     if type(error).__name__ == "ValidationError":
         return HostError("invalid_input", "the flow's state refuses these arguments")

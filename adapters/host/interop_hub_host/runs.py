@@ -178,6 +178,8 @@ class _Run:
 
     def cancel(self) -> None:
         self.stopped.set()
+        for waiting in self._waiting.values():
+            waiting.cancel()  # a thread may wait for it
         if self.task is not None:
             self.task.cancel()
 
@@ -249,6 +251,12 @@ class Runs:
         if isinstance(outcome, Paused):
             return Asking(run_id=run.run_id, questions=outcome.questions)
         return Ended(run_id=run.run_id, completed=outcome)
+
+    def abandon(self, tool_name: str, run_id: str) -> None:
+        """Stop a run that waits for an answer which can't come any more, and that nobody has a key to."""
+        run = self._live.pop((tool_name, run_id), None)
+        if run is not None:
+            run.cancel()
 
     async def drain(self, grace_s: float) -> None:
         """Let the live runs come to a safe point, then stop them; what they finished is stored."""

@@ -256,7 +256,12 @@ class Server:
                 return {"resultType": "input_required", "inputRequests": questions, "requestState": state}
             if not envelope.can_answer:
                 raise HostError("unsupported", "the tool asks a question, and this client can't answer any")
-            responses = {key: await self._ask(question) for key, question in questions.items()}
+            try:
+                responses = {key: await self._ask(question) for key, question in questions.items()}
+            except BaseException:
+                if request.run_id is None:
+                    self._runs.abandon(request.tool.name, step.run_id)
+                raise
             request = CallRequest(
                 tool=request.tool,
                 arguments=request.arguments,
