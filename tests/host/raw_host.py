@@ -197,15 +197,19 @@ class RawHost:
     def _serve(self, message: Json) -> None:
         method, params = str(message["method"]), cast("Json", message.get("params", {}))
         if method == "elicitation/create":
-            result = self.answer_question(params)
+            reply = {"jsonrpc": "2.0", "id": message["id"], "result": self.answer_question(params)}
         elif self.state is not None and method.startswith("hub/state/"):
-            result = self._keep(method, params)
+            reply = self.serve_state(message)
         else:
             return
         try:
-            self.send({"jsonrpc": "2.0", "id": message["id"], "result": result})
+            self.send(reply)
         except (BrokenPipeError, ValueError):
             return
+
+    def serve_state(self, message: Json) -> Json:
+        """Answer one request for the host's state."""
+        return {"jsonrpc": "2.0", "id": message["id"], "result": self._keep(message["method"], message["params"])}
 
     def _keep(self, method: str, params: Json) -> Json:
         assert self.state is not None
