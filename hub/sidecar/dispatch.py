@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 
 from .activities import build_activity_request, complete_activity, waiting_activities
-from .errors import SidecarError, StoreError, StoreFullError
+from .errors import SidecarError, StoreError
 from .history import to_timestamp
 from .inbox import release_due, runs_with_mail, take_turn, to_request
 from .proto import service_pb
@@ -48,7 +48,8 @@ class Dispatcher:
         self._activity_by_token: dict[str, OutActivity] = {}
         self._waiting = ActivityQueue()
         self._unsaved: list[Callable[[], Awaitable[None]]] = []
-        self._overdue_with: dict[int, WorkStream] = {}
+        self._overdue: dict[int, tuple[WorkStream, int]] = {}
+        """Runs whose last turn was not answered in time: by whom, and how many times in a row."""
         self._next_due_at = 0.0
         self._wake = asyncio.Event()
         self._token_prefix = secrets.token_hex(6)
@@ -102,10 +103,12 @@ class Dispatcher:
         """Have turns that were given out too long ago done by another worker, if there is one."""
         now = time.monotonic()
         for out in list(self._turns.values()):
-            if not out.is_saving and out.turn is not None and now - out.given_at > lease_s:
-                logger.warning("run %s: no answer to a turn for %.0f s", out.turn.run_id, lease_s)
+            _, times = self._overdue.get(out.run, (None, 0))
+            patience_s = lease_s * 2 ** min(times, 10)  # grows, so that a slow turn comes to its end one day
+            if not out.is_saving and out.turn is not None and now - out.given_at > patience_s:
+                logger.warning("run %s: no answer to a turn for %.0f s", out.turn.run_id, patience_s)
                 self._take_back_turn(out)
-                self._overdue_with[out.run] = out.stream
+                self._overdue[out.run] = (out.stream, times + 1)
                 self._make_ready(out.run)
 
     # -- workers -------------------------------------------------------------------------------------------------
@@ -135,8 +138,8 @@ class Dispatcher:
                 self._waiting.add(out_activity.run, seq, first=True)
         for declined in self._stalled.values():
             declined.discard(stream)
-        for run in [run for run, overdue in self._overdue_with.items() if overdue is stream]:
-            del self._overdue_with[run]
+        for run in [run for run, (overdue, _) in self._overdue.items() if overdue is stream]:
+            del self._overdue[run]
         self._wake.set()
 
     def seen(self, peer: str) -> None:
@@ -163,15 +166,13 @@ class Dispatcher:
                 self._forget_activity(out)
                 self._waiting.add(out.run, out.seq, out.request, first=True)
             raise
-        for out in turns:
-            self._send_turn(out)
+        oversized = [turn for out in turns if (turn := self._send_turn(out)) is not None]
         for out in activities:
             self._send_activity(out)
         if (self._ready and turns) or (self._waiting and activities):
             self._wake.set()
-        for out in turns:
-            if out.turn is not None and out.turn.size_bytes > self._settings.max_work_item_bytes:
-                await self._stall_oversized(out.turn)
+        for turn in oversized:
+            await self._stall_oversized(turn)
 
     async def _read(self, turns: list[OutTurn], activities: list[OutActivity]) -> None:
         """Fetch what is not at hand."""
@@ -209,6 +210,7 @@ class Dispatcher:
                 continue
             del self._ready[run]
             stream = self._pick_for_turn(run, able)
+            stream.begin_lease()
             out = OutTurn(run, self._new_token(), stream, time.monotonic())
             prepared = self._prepared.pop(run, None)
             if prepared is not None and prepared.known_count == min(stream.held_count(run), prepared.history_count):
@@ -219,7 +221,7 @@ class Dispatcher:
         return planned
 
     def _pick_for_turn(self, run: int, able: list[WorkStream]) -> WorkStream:
-        overdue = self._overdue_with.get(run)
+        overdue, _ = self._overdue.get(run, (None, 0))
         if overdue is not None:
             able = [stream for stream in able if stream is not overdue] or able
         warm = next((stream for stream in able if stream.held_count(run)), None)
@@ -233,6 +235,7 @@ class Dispatcher:
             if not able:
                 break
             stream = min(able, key=lambda stream: len(stream.activities))
+            stream.begin_lease()
             run, seq, request = self._waiting.pop()
             out = OutActivity(run, seq, self._new_token(), stream, request)
             self._activities[seq] = self._activity_by_token[out.token] = out
@@ -240,20 +243,23 @@ class Dispatcher:
             planned.append(out)
         return planned
 
-    def _send_turn(self, out: OutTurn) -> None:
+    def _send_turn(self, out: OutTurn) -> Turn | None:
+        """Queue a turn for its worker; returns it if it is too large to be sent."""
         if self._turns.get(out.run) is not out:
-            return
+            return None
         turn = out.turn
         if turn is None or not out.stream.is_open:
             self._take_back_turn(out)
             if out.has_more or turn is not None:
                 self._make_ready(out.run)
-        elif turn.size_bytes > self._settings.max_work_item_bytes:
+            return None
+        if turn.size_bytes > self._settings.max_work_item_bytes:
             self._take_back_turn(out)
-        else:
-            turn.new_events[0].timestamp.CopyFrom(to_timestamp(time.time()))
-            item = service_pb.WorkItem(workflowRequest=to_request(turn), completionToken=out.token)
-            out.stream.items.put_nowait(item)
+            return turn
+        turn.new_events[0].timestamp.CopyFrom(to_timestamp(time.time()))
+        item = service_pb.WorkItem(workflowRequest=to_request(turn), completionToken=out.token)
+        out.stream.items.put_nowait(item)
+        return None
 
     async def _stall_oversized(self, turn: Turn) -> None:
         logger.error(
@@ -281,7 +287,7 @@ class Dispatcher:
         """Store a worker's answer to a turn; one that was superseded is dropped.
 
         Raises:
-            StoreFullError: it cannot be stored now; the sidecar keeps it and tries again.
+            StoreError: it cannot be stored now; the sidecar keeps it and tries again.
         """
         out = self._turn_by_token.get(answer.completionToken)
         if not answer.completionToken:
@@ -298,12 +304,15 @@ class Dispatcher:
         app_id = self._settings.app_id
 
         def settle(_applied: bool | None, error: BaseException | None) -> None:
-            if isinstance(error, StoreFullError):
+            if isinstance(error, StoreError):
                 self._unsaved.append(lambda: self._save_turn(out, turn, answer))
                 return
+            if error is not None:
+                out.is_saving = False  # a defect: the turn is given out again when its lease is over
+                return
             self._take_back_turn(out)
-            self._overdue_with.pop(out.run, None)
-            if error is not None or out.has_more:
+            self._overdue.pop(out.run, None)
+            if out.has_more:
                 self._make_ready(out.run)
             elif not any(action.HasField("completeWorkflow") for action in answer.actions):
                 out.stream.hold(out.run, turn.history_count)
@@ -325,7 +334,7 @@ class Dispatcher:
         """Store an activity's result; one that was superseded is dropped.
 
         Raises:
-            StoreFullError: it cannot be stored now; the sidecar keeps it and tries again.
+            StoreError: it cannot be stored now; the sidecar keeps it and tries again.
         """
         out = self._activity_by_token.get(answer.completionToken)
         if not answer.completionToken:
@@ -337,12 +346,13 @@ class Dispatcher:
         out.is_saving = True
 
         def settle(_posted: bool | None, error: BaseException | None) -> None:
-            if isinstance(error, StoreFullError):
+            if isinstance(error, StoreError):
                 self._unsaved.append(lambda: self._save_activity(out, answer))
                 return
-            self._forget_activity(out)
             if error is not None:
-                self._waiting.add(out.run, out.seq, first=True)
+                out.is_saving = False  # a defect: the activity is given out again when its worker goes
+                return
+            self._forget_activity(out)
             self._wake.set()
 
         await self._store.change(lambda tx: complete_activity(tx, out.seq, answer), settle)

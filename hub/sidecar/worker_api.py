@@ -3,7 +3,7 @@
 import grpc.aio
 
 from .dispatch import Dispatcher
-from .errors import StoppingError, StoreFullError
+from .errors import StoppingError, StoreError
 from .proto import Empty, service_pb
 from .workers import WorkStream
 
@@ -49,7 +49,7 @@ class WorkerApi:
         self._dispatcher.seen(context.peer())
         try:
             await self._dispatcher.complete_turn(request)
-        except StoreFullError as error:
+        except StoreError as error:
             raise StoppingError(f"kept in memory for now: {error}") from error
         return service_pb.CompleteTaskResponse()
 
@@ -61,7 +61,7 @@ class WorkerApi:
         self._dispatcher.seen(context.peer())
         try:
             await self._dispatcher.complete_activity(request)
-        except StoreFullError as error:
+        except StoreError as error:
             # RESOURCE_EXHAUSTED would make the SDK fail the activity: it reads it as "too large for ever".
             raise StoppingError(f"kept in memory for now: {error}") from error
         return service_pb.CompleteTaskResponse()

@@ -45,6 +45,11 @@ class WorkStream:
     def forget(self, run: int) -> None:
         self._held.pop(run, None)
 
+    def begin_lease(self) -> None:
+        """Count the worker's silence from now on, if it had nothing to do."""
+        if not self.turns and not self.activities:
+            self.last_seen = time.monotonic()
+
     def revoke(self) -> None:
         """End the stream from our side: the worker is silent."""
         self.is_open = False

@@ -155,6 +155,18 @@ async def test_a_worker_that_says_hello_keeps_its_step(tmp_path: Path) -> None:
     ]
 
 
+async def test_a_worker_that_had_nothing_to_do_is_not_taken_for_silent(tmp_path: Path) -> None:
+    async with opened(tmp_path, worker_lease_s=0.6) as (worker,):
+        await worker.connect()
+        await anyio.sleep(0.9)  # the passing of time is what is tested
+        await worker.start("run")
+        item = await worker.take()
+        await anyio.sleep(0.3)
+        await worker.answer(item, complete(1, "done"))
+        state = await worker.state("run")
+    assert state.output.value == "done"
+
+
 async def test_a_result_without_a_token_is_matched_by_run_and_step(tmp_path: Path) -> None:
     async with opened(tmp_path) as (worker,):
         await worker.connect()
