@@ -7,7 +7,23 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from hub.cli import call, doctor, import_file, init, logs, schema_command, serve_command, servers, tools, up
+from hub.cli import (
+    call,
+    doctor,
+    import_file,
+    init,
+    logs,
+    questions,
+    runs,
+    schema_command,
+    serve_command,
+    servers,
+    tools,
+    up,
+)
+from hub.cli import (
+    run as run_command,
+)
 from hub.cli.failures import (
     EXIT_INTERRUPTED,
     UsageError,
@@ -39,6 +55,9 @@ app.command("import")(import_file.import_file)
 app.command("doctor")(doctor.doctor)
 app.command("logs")(logs.logs)
 app.command("schema")(schema_command.schema)
+app.command("runs")(runs.runs)
+app.add_typer(run_command.run_app)
+app.add_typer(questions.questions_app)
 
 
 def _show_version(wanted: bool) -> None:

@@ -287,4 +287,4 @@ async def _until_ready(worker: Worker, settings: WorkerSettings, address: DaprAd
     with anyio.move_on_after(settings.start_timeout_s):
         await worker.wait_ready()
         return
-    raise DaprDownError(f"no Dapr at {address.target}: start one, or `hub sidecar`")
+    raise DaprDownError(f"no Dapr at {address.target}: start one (`hub up`)")
