@@ -15,6 +15,7 @@ from tests.host.raw_host import HostCommand, RawHost
 
 ROOT = Path(__file__).parents[2]
 PROJECTS = ROOT / "tests" / "envs"
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 CREWS = [
     "report_crew",
@@ -52,7 +53,7 @@ def _synced(name: str) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         env = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
         subprocess.run(
-            [uv, "sync", "--frozen", "--quiet", "--project", str(project), "--python", "3.11"],
+            [uv, "sync", "--frozen", "--quiet", "--project", str(project), "--python", PYTHON],
             check=True,
             env=env,
             timeout=600,

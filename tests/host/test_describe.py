@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from tests.host.conftest import PYTHON
 from tests.host.raw_host import HostCommand, Json
 
 
@@ -28,7 +29,7 @@ def test_the_manifest_lists_the_tools_as_the_host_does(commands: dict[str, HostC
     assert code == 0
     assert manifest["tools"] == [listed]
     assert manifest["packages"] == {"langgraph": "1.2.22"}
-    assert manifest["python"].startswith("3.11.")
+    assert manifest["python"].startswith(f"{PYTHON}.")
     assert manifest["protocolVersions"][0] == "2026-07-28"
     assert (manifest["warnings"], manifest["problems"]) == ([], [])
 

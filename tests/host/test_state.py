@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from adapters.host.interop_hub_host.storage import DeferredStore, MemoryStore, PrefixStore, SqliteStore, Store
+from tests.host.model_server import ModelServer
 from tests.host.raw_host import HostCommand, Json, RawHost
 
 
@@ -90,3 +91,18 @@ def test_a_store_that_refuses_makes_the_call_retryable(commands: dict[str, HostC
         host.kill()
     assert refused["content"][0]["text"] == "unavailable: the client's store refused"
     assert refused["_meta"]["hub/retryable"] is True
+
+
+def test_a_key_belongs_to_its_arguments_from_the_start(commands: dict[str, HostCommand], model: ModelServer) -> None:
+    state: dict[str, str] = {}
+    command = _without_a_file(commands["langgraph"])
+    gate = model.hold("n3", "the first")
+    with command.open(state=state) as host:
+        host.submit_call("eight", {"topic": "the first"}, key="taken")
+        assert gate.arrived.wait(60)
+        host.kill()
+        gate.opened.set()
+    with command.open(state=state) as host:
+        refused = host.call("eight", {"topic": "the second"}, key="taken")
+    assert refused["_meta"]["hub/code"] == "invalid_input"
+    assert model.calls("the second").total() == 0

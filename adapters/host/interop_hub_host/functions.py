@@ -74,7 +74,7 @@ def function_tool(
         except (TypeError, ValueError, KeyError) as error:
             raise HostError("invalid_input", f"$: expected the arguments of {own_name}") from error
         if "progress" in injected:
-            values["progress"] = ctx.progress
+            values["progress"] = _teller(ctx)
         if "ask" in injected:
             values["ask"] = _Asker(ctx, threaded=not inspect.iscoroutinefunction(function))
         if inspect.iscoroutinefunction(function):
@@ -118,6 +118,13 @@ def _output_schema(hint: Any) -> tuple[Json, bool]:
     if inner.get("type") == "object":
         return {**inner, **definitions}, False
     return {"type": "object", "properties": {"result": schema}, "required": ["result"], **definitions}, True
+
+
+def _teller(ctx: RunContext) -> Callable[..., None]:
+    def progress(done: float, total: float | None = None, message: str = "") -> None:
+        ctx.progress(float(done), None if total is None else float(total), str(message))
+
+    return progress
 
 
 class _Asker:

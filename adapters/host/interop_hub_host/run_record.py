@@ -36,6 +36,7 @@ class RunRecord:
         self.answers: dict[str, Any] = {}
         """Question key -> answer, None for declined; one object for the life of the run."""
         self.result: Completed | None = None
+        self.stored = False
 
     async def load(self) -> None:
         """Read what is stored.
@@ -46,6 +47,7 @@ class RunRecord:
         text = await self._store.get(_KEY)
         if text is None:
             return
+        self.stored = True
         data = cast("Json", json.loads(text))
         if data["digest"] != self.digest:
             raise HostError("invalid_input", "this idempotency key was used before with other arguments")
@@ -65,6 +67,7 @@ class RunRecord:
             else {"structured": result.structured, "text": result.text, "meta": result.meta},
         }
         await self._store.put({_KEY: json.dumps(data)})
+        self.stored = True
 
     async def take(self, responses: Mapping[str, Any]) -> dict[str, Any]:
         """Store the answers to open questions, before anything acts on them.

@@ -105,6 +105,8 @@ class _Run:
             self._on_end()
 
     async def _work(self) -> Completed | Paused:
+        if self.keyed and not self.record.stored:  # before anything that a repeated call would build on
+            await self.record.save()
         outcome = await self.tool.call(self._arguments, self._context)
         if isinstance(outcome, Paused):
             self.record.open = dict(outcome.questions)
