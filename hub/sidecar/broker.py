@@ -64,7 +64,7 @@ class Broker:
 
     async def answer(self, subscriber: Subscriber, event_id: str, status: int) -> None:
         """Act on what a subscriber says about an event."""
-        seq = next((s for s, (w, _) in subscriber.out.items() if w.event.attributes["id"] == event_id), None)
+        seq = next((s for s, (w, _) in subscriber.out.items() if str(w.event.attributes["id"]) == event_id), None)
         if seq is None:
             return
         waiting = subscriber.out[seq][0]

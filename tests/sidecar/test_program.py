@@ -1,7 +1,14 @@
 """The sidecar as a program: what it says when it cannot start, and when it stops."""
 
+import shutil
 import subprocess
 from pathlib import Path
+
+import grpc
+import pytest
+from dapr.clients import DaprClient
+from dapr.clients.exceptions import DaprGrpcError
+from dapr.conf import settings
 
 from tests.sidecar.daprd import free_ports
 from tests.sidecar.processes import command, running_sidecar
@@ -58,3 +65,33 @@ def test_ports_that_were_given_are_used(tmp_path: Path) -> None:
     with running_sidecar(tmp_path / "s.db", grpc_port=grpc_port, http_port=http_port) as sidecar:
         assert (sidecar.api.grpc_port, sidecar.api.http_port) == (grpc_port, http_port)
         assert sidecar.api.is_healthy()
+
+
+@pytest.mark.skipif(shutil.which("prlimit") is None, reason="needs prlimit to bound the size of files")
+def test_a_disk_that_takes_no_more_is_told_and_nothing_confirmed_is_lost(tmp_path: Path) -> None:
+    grpc_port, http_port = free_ports(2)
+    setattr(settings, "DAPR_HTTP_PORT", http_port)  # noqa: B010 - the SDK sets its settings dynamically
+    address = f"127.0.0.1:{grpc_port}"
+    value = "x" * 100_000
+    confirmed: list[str] = []
+
+    def fill(client: DaprClient) -> None:
+        while True:
+            client.save_state("statestore", str(len(confirmed)), value)
+            confirmed.append(str(len(confirmed)))
+
+    bounded = running_sidecar(
+        tmp_path / "s.db", grpc_port=grpc_port, http_port=http_port, prefix=["prlimit", "--fsize=1000000"]
+    )
+    with bounded as sidecar, DaprClient(address=address) as client:
+        with pytest.raises(DaprGrpcError) as caught:
+            fill(client)
+        assert client.get_state("statestore", "0").data == value.encode()
+        sidecar.kill()
+    assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "cannot grow" in str(caught.value.details())
+    unbounded = running_sidecar(tmp_path / "s.db", grpc_port=grpc_port, http_port=http_port)
+    with unbounded, DaprClient(address=address) as client:
+        found = [client.get_state("statestore", key).data for key in confirmed]
+    assert found == [value.encode()] * len(confirmed)
+    assert confirmed
