@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import uuid
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -25,11 +26,20 @@ class Publisher:
         self._pubsub = pubsub
         self._publish = dapr.method(_SERVICE, "PublishEvent", Empty)
 
-    async def publish(self, topic: str, data: Any, type: str | None, source: str, more: Json | None = None) -> str:
-        """Publish a CloudEvent. Its id is the step's, so who gets it twice knows.
+    async def publish(
+        self,
+        topic: str,
+        data: Any,
+        type: str | None,
+        source: str,
+        more: Json | None = None,
+        event_id: str | None = None,
+    ) -> str:
+        """Publish a CloudEvent.
 
         Args:
             more: further attributes.
+            event_id: the step's key, hashed, unless given: who gets the event twice knows it again.
 
         Returns:
             The event's id.
@@ -37,8 +47,8 @@ class Publisher:
         Source: CloudEvents 1.0, JSON event format, section 3.
         """
         step = current_step()
-        seed = step.key if step is not None else datetime.now(UTC).isoformat()
-        event_id = hashlib.sha256(f"{seed}/{topic}".encode()).hexdigest()[:32]
+        seed = step.key if step is not None else uuid.uuid4().hex
+        event_id = event_id or hashlib.sha256(f"{seed}/{topic}".encode()).hexdigest()[:32]
         event = {
             **(more or {}),
             "specversion": "1.0",

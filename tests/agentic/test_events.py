@@ -1,0 +1,207 @@
+"""Events: one event, one run, once; a handler that fails is tried again, then its event is put aside."""
+
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import pytest
+from pydantic import BaseModel
+
+from hub import AgentRunner, DurableAgent
+from hub.errors import InvalidInputError
+from hub.events import Event, Subscription
+from hub.events.publish import Publisher
+from hub.workflows import DaprAddress, RetryPolicy, open_connection
+
+RunnerOf = Callable[..., AgentRunner]
+FAST = RetryPolicy(max_attempts=2, first_delay_s=0.01)
+
+
+class Findings(BaseModel):
+    topic: str
+    score: int
+
+
+class Seen:
+    """What handlers were given; waits for so many."""
+
+    def __init__(self) -> None:
+        self.items: list[Any] = []
+        self._changed = anyio.Event()
+
+    def add(self, item: Any) -> None:
+        if item not in self.items:  # a durable function runs again on each replay
+            self.items.append(item)
+            self._changed.set()
+
+    async def wait(self, count: int) -> list[Any]:
+        with anyio.fail_after(20):
+            while len(self.items) < count:
+                await self._changed.wait()
+                self._changed = anyio.Event()
+        return self.items
+
+
+def topic_of(request: pytest.FixtureRequest) -> str:
+    return request.node.name.partition("[")[0].removeprefix("test_")[:50]
+
+
+async def test_a_handler_gets_what_was_published(runner_of: RunnerOf, request: Any) -> None:
+    topic, seen = topic_of(request), Seen()
+    agent = DurableAgent(model="offline")
+    runner = runner_of(agent)
+
+    @runner.subscribe(topic)
+    async def handle(event: Event) -> None:
+        seen.add((event["topic"], dict(event), event.type, event.source, bool(event.id)))
+
+    async with runner:
+        await agent.publish(topic, {"topic": "cats", "score": 3})
+        assert await seen.wait(1) == [("cats", {"topic": "cats", "score": 3}, "hub.event", "durable_agent", True)]
+
+
+async def test_two_agents_work_together_by_an_event(runner_of: RunnerOf, request: Any) -> None:
+    topic, seen = topic_of(request), Seen()
+
+    class Researcher(DurableAgent):
+        model = "offline"
+
+        async def research(self, subject: str) -> str:
+            found = await self.llm.generate(f"all about {subject}")
+            await self.publish(topic, {"findings": found})
+            return found
+
+    class Writer(DurableAgent):
+        model = "offline"
+
+        async def draft(self, findings: str) -> str:
+            return f"Draft: {findings}"
+
+    researcher, writer = Researcher(), Writer()
+    runner = runner_of(researcher, writer)
+
+    @runner.subscribe(topic)
+    async def handle(event) -> None:  # type: ignore[no-untyped-def]  # pyright: ignore  # noqa: PGH003
+        findings: str = event["findings"]
+        seen.add(await writer.draft(findings))
+
+    async with runner:
+        assert await researcher.research("cats") == "all about cats"
+        assert await seen.wait(1) == ["Draft: all about cats"]
+
+
+async def test_an_event_that_comes_twice_starts_one_run(runner_of: RunnerOf, dapr: DaprAddress, request: Any) -> None:
+    topic, seen = topic_of(request), Seen()
+    runner = runner_of(DurableAgent(model="offline"))
+
+    @runner.subscribe(topic)
+    async def handle(event: Event) -> None:
+        seen.add((event.id, event["n"]))
+
+    async with runner, open_connection(dapr) as connection:
+        publisher = Publisher(connection, "pubsub")
+        for number in (1, 2):
+            await publisher.publish(topic, {"n": number}, None, "test", {"id": "ignored"}, event_id="same")
+        await publisher.publish(topic, {"n": 3}, None, "test", event_id="other")
+        assert await seen.wait(2) == [("same", 1), ("other", 3)]
+        runs = await runner.runs.list(workflow=f"{topic}.handle")
+    assert sorted(each.run_id for each in runs) == [f"{topic}.handle:test:other", f"{topic}.handle:test:same"]
+
+
+async def test_types_and_expressions_choose_events(runner_of: RunnerOf, request: Any) -> None:
+    topic, seen = topic_of(request), Seen()
+    agent = DurableAgent(model="offline")
+    runner = runner_of(agent)
+
+    @runner.subscribe(topic, type="urgent")
+    async def by_type(event: Event) -> None:
+        seen.add(("type", event.data["score"]))
+
+    @runner.subscribe(topic, where="event.data.score > 5 && event.type != 'urgent'")
+    async def by_expression(event: Event) -> None:
+        seen.add(("expression", event.data["score"]))
+
+    async with runner:
+        for kind, score in (("urgent", 1), ("urgent", 9), ("plain", 2), ("plain", 8)):
+            await agent.publish(topic, {"score": score}, type=kind)
+        await agent.publish(topic, "no object", type="plain")
+        assert sorted(await seen.wait(3)) == [("expression", 8), ("type", 1), ("type", 9)]
+
+
+async def test_a_failing_handler_is_tried_again_and_its_event_put_aside(runner_of: RunnerOf, request: Any) -> None:
+    topic, tries, dead = topic_of(request), Seen(), Seen()
+    agent = DurableAgent(model="offline")
+    runner = runner_of(agent)
+
+    @runner.subscribe(topic, retry=FAST)
+    async def fails(event: Event) -> None:
+        tries.add(agent.context.run_id)
+        raise ValueError(f"no {event['what']}")
+
+    @runner.subscribe(f"{topic}.dead")
+    async def put_aside(event: Event) -> None:
+        dead.add((event["what"], event.envelope["hubtopic"], event.envelope["huberror"], event.type))
+
+    async with runner:
+        await agent.publish(topic, {"what": "bread"}, type="order")
+        assert await dead.wait(1) == [("bread", topic, "ValueError: no bread", "order")]
+        assert len(tries.items) == 2
+        with anyio.fail_after(10):
+            while not (failed := await runner.runs.list(workflow=f"{topic}.fails", statuses=["failed"])):
+                await anyio.lowlevel.checkpoint()
+        arguments = (await runner.runs.status(failed[0].run_id)).arguments
+        assert arguments is not None
+        assert arguments["event"]["data"] == {"what": "bread"}
+
+
+async def test_an_annotated_handler_gets_the_data_checked(runner_of: RunnerOf, request: Any) -> None:
+    topic, seen = topic_of(request), Seen()
+    agent = DurableAgent(model="offline")
+    runner = runner_of(agent)
+
+    @runner.subscribe(topic)
+    async def typed(event: Findings) -> None:
+        seen.add(event)
+
+    @runner.subscribe(f"{topic}.dead")
+    async def put_aside(event: Event) -> None:
+        seen.add(event.data)
+
+    async with runner:
+        await agent.publish(topic, {"topic": "cats", "score": "many"})
+        await agent.publish(topic, {"topic": "cats", "score": 3})
+        assert sorted(map(str, await seen.wait(2))) == ["topic='cats' score=3", "{'topic': 'cats', 'score': 'many'}"]
+
+
+async def test_a_subscriber_that_comes_later_gets_what_was_kept(
+    runner_of: RunnerOf, dapr_api: Any, request: Any
+) -> None:
+    if not dapr_api.keeps_events:
+        pytest.skip("this broker keeps nothing")
+    topic, seen = topic_of(request), Seen()
+    agent = DurableAgent(model="offline")
+    async with runner_of(agent):
+        await agent.publish(topic, {"n": 1})
+    later = runner_of(agent)
+
+    @later.subscribe(topic)
+    async def handle(event: Event) -> None:
+        seen.add(event["n"])
+
+    async with later:
+        assert await seen.wait(1) == [1]
+
+
+def test_what_is_no_handler_or_no_expression_is_refused() -> None:
+    def plain(event: Any) -> None: ...
+
+    async def two(event: Any, more: Any) -> None: ...
+
+    async def fine(event: Any) -> None: ...
+
+    with pytest.raises(InvalidInputError, match="expected an `async def` function"):
+        Subscription("t", plain)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - the point
+    with pytest.raises(InvalidInputError, match="takes the event and nothing else"):
+        Subscription("t", two)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - the point
+    with pytest.raises(InvalidInputError, match="is no CEL expression"):
+        Subscription("t", fine, where="event.data ==")
