@@ -7,7 +7,6 @@ was with a worker is given out anew under another completion token.
 import asyncio
 import logging
 import math
-import secrets
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable
@@ -15,6 +14,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 
 from .activities import build_activity_request, complete_activity, waiting_activities
+from .assignments import Assignments, OutActivity, OutTurn
 from .errors import SidecarError, StoreError
 from .history import to_timestamp
 from .inbox import release_due, runs_with_mail, take_turn, to_request
@@ -22,7 +22,7 @@ from .proto import service_pb
 from .settings import SidecarSettings
 from .store import Store, Transaction, Turn
 from .turns import apply_turn, is_version_missing, stall_run
-from .workers import ActivityQueue, OutActivity, OutTurn, WorkStream
+from .workers import ActivityQueue, WorkStream
 
 logger = logging.getLogger(__name__)
 
@@ -42,18 +42,13 @@ class Dispatcher:
         self._streams: list[WorkStream] = []
         self._ready: dict[int, None] = {}
         self._stalled: dict[int, set[WorkStream]] = {}
-        self._turns: dict[int, OutTurn] = {}
-        self._activities: dict[int, OutActivity] = {}
-        self._turn_by_token: dict[str, OutTurn] = {}
-        self._activity_by_token: dict[str, OutActivity] = {}
         self._waiting = ActivityQueue()
         self._unsaved: list[Callable[[], Awaitable[None]]] = []
         self._overdue: dict[int, tuple[WorkStream, int]] = {}
         """Runs whose last turn was not answered in time: by whom, and how many times in a row."""
         self._next_due_at = 0.0
         self._wake = asyncio.Event()
-        self._token_prefix = secrets.token_hex(6)
-        self._token_count = 0
+        self._out = Assignments()
         self._prepared: dict[int, Turn] = {}
         store.before_commit(self._prepare)
         store.on_commit(self._absorb)
@@ -102,12 +97,12 @@ class Dispatcher:
     def take_back_overdue(self, lease_s: float) -> None:
         """Have turns that were given out too long ago done by another worker, if there is one."""
         now = time.monotonic()
-        for out in list(self._turns.values()):
+        for out in self._out.turns:
             _, times = self._overdue.get(out.run, (None, 0))
             patience_s = lease_s * 2 ** min(times, 10)  # grows, so that a slow turn comes to its end one day
             if not out.is_saving and out.turn is not None and now - out.given_at > patience_s:
                 logger.warning("run %s: no answer to a turn for %.0f s", out.turn.run_id, patience_s)
-                self._take_back_turn(out)
+                self._out.take_back_turn(out)
                 self._overdue[out.run] = (out.stream, times + 1)
                 self._make_ready(out.run)
 
@@ -127,14 +122,14 @@ class Dispatcher:
             return
         self._streams.remove(stream)
         for run in list(stream.turns):
-            out = self._turns.get(run)
+            out = self._out.turn_of(run)
             if out is not None and out.stream is stream and not out.is_saving:
-                self._take_back_turn(out)
+                self._out.take_back_turn(out)
                 self._make_ready(run)
         for seq in list(stream.activities):
-            out_activity = self._activities.get(seq)
+            out_activity = self._out.activity_of(seq)
             if out_activity is not None and out_activity.stream is stream and not out_activity.is_saving:
-                self._forget_activity(out_activity)
+                self._out.take_back_activity(out_activity)
                 self._waiting.add(out_activity.run, seq, first=True)
         for declined in self._stalled.values():
             declined.discard(stream)
@@ -160,10 +155,10 @@ class Dispatcher:
             )
         except SidecarError:
             for out in turns:
-                self._take_back_turn(out)
+                self._out.take_back_turn(out)
                 self._make_ready(out.run)
             for out in activities:
-                self._forget_activity(out)
+                self._out.take_back_activity(out)
                 self._waiting.add(out.run, out.seq, out.request, first=True)
             raise
         oversized = [turn for out in turns if (turn := self._send_turn(out)) is not None]
@@ -210,14 +205,10 @@ class Dispatcher:
                 continue
             del self._ready[run]
             stream = self._pick_for_turn(run, able)
-            stream.begin_lease()
-            out = OutTurn(run, self._new_token(), stream, time.monotonic())
             prepared = self._prepared.pop(run, None)
-            if prepared is not None and prepared.known_count == min(stream.held_count(run), prepared.history_count):
-                out.turn = prepared
-            self._turns[run] = self._turn_by_token[out.token] = out
-            stream.turns.add(run)
-            planned.append(out)
+            if prepared is not None and prepared.known_count != min(stream.held_count(run), prepared.history_count):
+                prepared = None
+            planned.append(self._out.give_turn(run, stream, prepared))
         return planned
 
     def _pick_for_turn(self, run: int, able: list[WorkStream]) -> WorkStream:
@@ -235,26 +226,22 @@ class Dispatcher:
             if not able:
                 break
             stream = min(able, key=lambda stream: len(stream.activities))
-            stream.begin_lease()
             run, seq, request = self._waiting.pop()
-            out = OutActivity(run, seq, self._new_token(), stream, request)
-            self._activities[seq] = self._activity_by_token[out.token] = out
-            stream.activities.add(seq)
-            planned.append(out)
+            planned.append(self._out.give_activity(run, seq, stream, request))
         return planned
 
     def _send_turn(self, out: OutTurn) -> Turn | None:
         """Queue a turn for its worker; returns it if it is too large to be sent."""
-        if self._turns.get(out.run) is not out:
+        if self._out.turn_of(out.run) is not out:
             return None
         turn = out.turn
         if turn is None or not out.stream.is_open:
-            self._take_back_turn(out)
+            self._out.take_back_turn(out)
             if out.has_more or turn is not None:
                 self._make_ready(out.run)
             return None
         if turn.size_bytes > self._settings.max_work_item_bytes:
-            self._take_back_turn(out)
+            self._out.take_back_turn(out)
             return turn
         turn.new_events[0].timestamp.CopyFrom(to_timestamp(time.time()))
         item = service_pb.WorkItem(workflowRequest=to_request(turn), completionToken=out.token)
@@ -271,11 +258,11 @@ class Dispatcher:
         await self._store.change(lambda tx: stall_run(tx, turn))
 
     def _send_activity(self, out: OutActivity) -> None:
-        if self._activities.get(out.seq) is not out:
+        if self._out.activity_of(out.seq) is not out:
             return
         request = out.request
         if request is None or not out.stream.is_open:
-            self._forget_activity(out)
+            self._out.take_back_activity(out)
             if request is not None:
                 self._waiting.add(out.run, out.seq, first=True)
             return
@@ -289,9 +276,7 @@ class Dispatcher:
         Raises:
             StoreError: it cannot be stored now; the sidecar keeps it and tries again.
         """
-        out = self._turn_by_token.get(answer.completionToken)
-        if not answer.completionToken:
-            out = next((o for o in self._turns.values() if o.turn and o.turn.run_id == answer.instanceId), None)
+        out = self._out.find_turn(answer)
         if out is None or out.turn is None or out.is_saving:
             return
         if is_version_missing(answer):
@@ -310,7 +295,7 @@ class Dispatcher:
             if error is not None:
                 out.is_saving = False  # a defect: the turn is given out again when its lease is over
                 return
-            self._take_back_turn(out)
+            self._out.take_back_turn(out)
             self._overdue.pop(out.run, None)
             if out.has_more:
                 self._make_ready(out.run)
@@ -322,7 +307,7 @@ class Dispatcher:
         await self._store.change(lambda tx: apply_turn(tx, turn, answer, app_id), settle)
 
     async def _decline(self, out: OutTurn, turn: Turn) -> None:
-        self._take_back_turn(out)
+        self._out.take_back_turn(out)
         out.stream.forget(out.run)
         declined = self._stalled_by(out.run)
         declined.add(out.stream)
@@ -336,9 +321,7 @@ class Dispatcher:
         Raises:
             StoreError: it cannot be stored now; the sidecar keeps it and tries again.
         """
-        out = self._activity_by_token.get(answer.completionToken)
-        if not answer.completionToken:
-            out = next((o for o in self._activities.values() if o.is_answered_by(answer)), None)
+        out = self._out.find_activity(answer)
         if out is not None and not out.is_saving:
             await self._save_activity(out, answer)
 
@@ -352,7 +335,7 @@ class Dispatcher:
             if error is not None:
                 out.is_saving = False  # a defect: the activity is given out again when its worker goes
                 return
-            self._forget_activity(out)
+            self._out.take_back_activity(out)
             self._wake.set()
 
         await self._store.change(lambda tx: complete_activity(tx, out.seq, answer), settle)
@@ -376,7 +359,7 @@ class Dispatcher:
         if len(tx.ready) > MAX_PREPARED or not self._streams:
             return
         for run in tx.ready:
-            if run not in self._turns and run not in self._stalled:
+            if not self._out.is_out(run) and run not in self._stalled:
                 held = max((stream.held_count(run) for stream in tuple(self._streams)), default=0)
                 turn = take_turn(tx.db, run, tx.now, held)
                 if turn is not None and turn.size_bytes < MAX_PREPARED_BYTES:
@@ -384,9 +367,9 @@ class Dispatcher:
 
     def _absorb(self, tx: Transaction) -> None:
         for run in tx.ended:
-            out = self._turns.get(run)
+            out = self._out.turn_of(run)
             if out is not None:
-                self._take_back_turn(out)
+                self._out.take_back_turn(out)
             self._ready.pop(run, None)
             self._prepared.pop(run, None)
             self._stalled.pop(run, None)
@@ -409,7 +392,7 @@ class Dispatcher:
             self._wake.set()
 
     def _make_ready(self, run: int) -> None:
-        out = self._turns.get(run)
+        out = self._out.turn_of(run)
         if out is not None:
             out.has_more = True
         else:
@@ -418,19 +401,3 @@ class Dispatcher:
 
     def _stalled_by(self, run: int) -> set[WorkStream]:
         return self._stalled.setdefault(run, set())
-
-    def _take_back_turn(self, out: OutTurn) -> None:
-        out.stream.turns.discard(out.run)
-        self._turn_by_token.pop(out.token, None)
-        if self._turns.get(out.run) is out:
-            del self._turns[out.run]
-
-    def _forget_activity(self, out: OutActivity) -> None:
-        out.stream.activities.discard(out.seq)
-        self._activity_by_token.pop(out.token, None)
-        if self._activities.get(out.seq) is out:
-            del self._activities[out.seq]
-
-    def _new_token(self) -> str:
-        self._token_count += 1
-        return f"{self._token_prefix}-{self._token_count}"

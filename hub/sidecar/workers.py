@@ -4,10 +4,8 @@ import asyncio
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from .proto import service_pb
-from .store import Turn
 
 HEALTH_PING = service_pb.WORKER_CAPABILITY_HEALTH_PING
 STATEFUL_HISTORY = service_pb.WORKER_CAPABILITY_STATEFUL_HISTORY
@@ -95,37 +93,3 @@ class ActivityQueue:
         """Forget what a run has waiting."""
         for seq in self._by_run.pop(run, ()):
             self._requests.pop(seq, None)
-
-
-@dataclass(slots=True, eq=False)
-class OutTurn:
-    """A turn that is with a worker."""
-
-    run: int
-    token: str
-    stream: WorkStream
-    given_at: float
-    turn: Turn | None = None
-    has_more: bool = False
-    """Something came in after the turn was put together."""
-    is_saving: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class OutActivity:
-    """An activity that is with a worker."""
-
-    run: int
-    seq: int
-    token: str
-    stream: WorkStream
-    request: service_pb.ActivityRequest | None = None
-    is_saving: bool = False
-
-    def is_answered_by(self, answer: service_pb.ActivityResponse) -> bool:
-        request = self.request
-        return (
-            request is not None
-            and request.workflowInstance.instanceId == answer.instanceId
-            and request.taskId == answer.taskId
-        )
