@@ -84,6 +84,11 @@ class Catalog:
         """Whether all sections that were to come are here."""
         return self._filled.is_set()
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether `settled` would return at once."""
+        return self.is_filled and all(refresher.settled.is_set() for refresher in self._refreshers.values())
+
     def arrange(self, names: Sequence[str]) -> None:
         """List the sections in this order from now on; others come behind."""
         self._filled.set()

@@ -20,6 +20,9 @@ ENVELOPE_KEYS = frozenset({PROTOCOL_VERSION_KEY, CLIENT_INFO_KEY, CLIENT_CAPABIL
 INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
 _LEGACY_NOT_FOUND = -32002
+
+HTTP_STATUS = {-32700: 400, -32600: 400, -32601: 404, -32602: 400, -32020: 400, -32021: 400, -32022: 400}
+"""HTTP status of a JSON-RPC error that is the whole answer to a modern request; 200 for any other code."""
 _CACHED_METHODS = frozenset(
     {"tools/list", "prompts/list", "resources/list", "resources/templates/list", "resources/read", "server/discover"}
 )

@@ -29,6 +29,10 @@ class DisconnectedError(UpstreamDownError):
     """The connection was closed before any of the answer arrived."""
 
 
+class SilentError(UpstreamDownError):
+    """The connection stands and nothing came over it for too long."""
+
+
 class RejectedError(UpstreamDownError):
     """The server answered with an HTTP status and no JSON-RPC message."""
 
@@ -56,6 +60,8 @@ def translated() -> Generator[None]:
     except aiohttp.ClientConnectorError as error:
         refused = isinstance(error.os_error, ConnectionRefusedError)
         raise NotReachedError("it refuses connections" if refused else "it cannot be reached") from error
+    except aiohttp.SocketTimeoutError as error:
+        raise SilentError("it sent nothing for too long") from error
     except aiohttp.ServerTimeoutError as error:
         raise NotReachedError("it does not accept connections in time") from error
     except aiohttp.ServerDisconnectedError as error:

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import aiohttp
 from anyio.abc import TaskGroup
 from yarl import URL
 
@@ -26,6 +27,7 @@ from hub.upstream.http_wire import (
     read_message,
     refusal,
 )
+from hub.upstream.links import CONNECT_TIMEOUT_S
 from hub.upstream.listening import ACKNOWLEDGED
 
 _SAFE_TO_REPEAT: Final = frozenset(
@@ -53,6 +55,9 @@ class ModernHttp:
         self._session = site.links.http
         self._tasks = tasks
         self._ids = itertools.count(1)
+        self.call_timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=site.settings.timeout_s
+        )
         self._headers = {**site.settings.headers, "Accept": BOTH, "Content-Type": "application/json"}
         self._header_maps: dict[str, HeaderMap] | None = None
         self.busy = 0

@@ -12,7 +12,7 @@ import aiohttp
 
 from hub.catalog.provider import Json, RawReply
 from hub.errors import CallTimeoutError, HubError, TooLargeError
-from hub.upstream.http_wire import EVENT_STREAM, RejectedError, read_body, refusal, translated
+from hub.upstream.http_wire import EVENT_STREAM, RejectedError, SilentError, read_body, refusal, translated
 from hub.upstream.modern_http import ModernHttp
 from hub.upstream.wire import encode, object_at
 
@@ -25,10 +25,17 @@ async def send(leg: ModernHttp, session: aiohttp.ClientSession, request: Json) -
 
     Raises:
         UpstreamDownError: the server is not there, or refuses the hub itself.
+        CallTimeoutError: it did not begin to answer in time.
     """
     headers: Mapping[str, str] = leg.headers_for("tools/call", object_at(request, "params"))
-    with translated():
-        response = await session.post(leg.url, data=encode(request), headers=headers, allow_redirects=False)
+    body = aiohttp.BytesPayload(encode(request), content_type="application/json")
+    try:
+        with translated():
+            response = await session.post(
+                leg.url, data=body, headers=headers, allow_redirects=False, timeout=leg.call_timeout
+            )
+    except SilentError as error:
+        raise CallTimeoutError(_silent(leg.call_timeout.sock_read or 0)) from error
     error = refusal(response)
     if error is None and response.content_type not in ("application/json", EVENT_STREAM):
         error = RejectedError(response.status)
@@ -62,8 +69,11 @@ async def receive(
         response.close()
         raise TooLargeError(_too_large(limit_bytes))
     if length is not None and length <= WHOLE_BYTES and response.content_type != EVENT_STREAM:
-        with translated():
-            body = await read_body(response, limit_bytes)
+        try:
+            with translated():
+                body = await read_body(response, limit_bytes)
+        except SilentError as error:
+            raise CallTimeoutError(_silent(timeout_s)) from error
         release()
         return RawReply(status=response.status, content_type=content_type, body=body)
     stream = _named(_stream(response, timeout_s=timeout_s, limit_bytes=limit_bytes, release=release), name)
@@ -100,7 +110,7 @@ async def _stream(
                     with translated():
                         chunk = await response.content.readany()
             except TimeoutError as error:
-                raise CallTimeoutError(f"no answer and no progress within {timeout_s:g} s") from error
+                raise CallTimeoutError(_silent(timeout_s)) from error
             if not chunk:
                 break
             if not is_events or b"data:" in chunk:
@@ -115,6 +125,10 @@ async def _stream(
         else:
             response.close()
         release()
+
+
+def _silent(timeout_s: float) -> str:
+    return f"no answer and no progress within {timeout_s:g} s"
 
 
 def _too_large(limit_bytes: int) -> str:

@@ -43,6 +43,7 @@ from hub.upstream.fleet import Fleet
 from hub.upstream.links import Links
 from hub.upstream.list_cache import ListCache
 from hub.upstream.parking import Parking
+from hub.upstream.passage import Passage
 from hub.upstream.settings import ServerSettings
 from hub.upstream.stderr_log import StderrLog
 from hub.upstream.supervisor import Supervisor
@@ -84,7 +85,7 @@ class UpstreamServer:
         self._extensions = extensions
         self._logger = logging.getLogger(f"hub.upstream.{name}")
         self._slots = anyio.Semaphore(settings.concurrency, fast_acquire=True)
-        self._exchanges: set[Exchange] = set()
+        self._exchanges: set[Exchange | Passage] = set()
         self._drained = anyio.Event()
         self._stopping_since: datetime | None = None
         self._listeners: dict[object, Listener] = {}
@@ -177,34 +178,19 @@ class UpstreamServer:
 
     async def relay(self, request: Json, caller: Caller) -> RawReply:
         connection = await self._connection()
-        exchange = Exchange("tools/call", request, caller, self._settings.timeout_s)
-        self._exchanges.add(exchange)
-        holding = False
-
-        def release() -> None:
-            nonlocal holding
-            if holding:
-                holding = False
-                self._slots.release()
-            self._forget(exchange)
-
-        async def work(exchange: Exchange) -> RawReply:
-            nonlocal holding
-            await self._slots.acquire()
-            holding = True
-            return await connection.relay(request, release, self._named)
-
+        passage = Passage(self._slots, self._forget)
+        self._exchanges.add(passage)
         try:
-            return await exchange.run(work)
-        except UpstreamDownError as error:
-            release()
-            self._fleet.suspect(connection)
-            raise self._named(error) from error
+            await passage.enter(self._slots)
+            return await connection.relay(request, passage.leave, self._named)
         except HubError as error:
-            release()
+            passage.leave()
+            if isinstance(error, UpstreamDownError):
+                self._fleet.suspect(connection)
             raise self._named(error) from error
         except BaseException:
-            release()
+            passage.leave()
+            passage.raise_failure()
             raise
 
     # Inside
@@ -290,7 +276,7 @@ class UpstreamServer:
             return error
         return _CLASSES.get(error.code, type(error))(f"server {self._name}: {error}")
 
-    def _forget(self, exchange: Exchange) -> None:
+    def _forget(self, exchange: Exchange | Passage) -> None:
         self._exchanges.discard(exchange)
         if self._stopping_since is not None:
             self._drained.set()

@@ -1,6 +1,8 @@
 """Who may come in, and which lane answers."""
 
 import asyncio
+import json
+from collections.abc import AsyncGenerator
 
 import aiohttp
 import anyio
@@ -10,7 +12,7 @@ from hub.catalog.provider import Answer, Caller, Json, Outcome, RawReply
 from hub.errors import UpstreamDownError
 from hub.gateway.settings import GatewaySettings
 from tests.endpoint.endpoint import META, open_endpoint
-from tests.tooling.memory_provider import MemoryProvider, RawMemoryProvider
+from tests.tooling.memory_provider import MemoryProvider, RawMemoryProvider, text
 
 INFO_KEY = "io.modelcontextprotocol/serverInfo"
 
@@ -135,6 +137,61 @@ async def test_a_token_is_wanted_where_one_is_set() -> None:
         right, _ = await endpoint.call("s__echo", headers={"Authorization": "Bearer sesame"})
     assert (without, wrong, right) == (401, 401, 200)
     assert "sesame" not in str(refusal)
+
+
+async def test_a_slow_answer_becomes_a_stream_with_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.gateway.patience.SOON_S", 0.05)
+    go_on = anyio.Event()
+
+    async def slow(params: Json, caller: Caller) -> Outcome:
+        await go_on.wait()
+        return text("at last")
+
+    provider = MemoryProvider(name="s")
+    provider.add_tool("slow", slow)
+    with anyio.fail_after(20):
+        async with open_endpoint(provider) as endpoint, aiohttp.ClientSession() as session:
+            params: Json = {"name": "s__slow", "arguments": {}, "_meta": META}
+            headers = {
+                "Accept": "application/json, text/event-stream",
+                "MCP-Protocol-Version": "2026-07-28",
+                "Mcp-Method": "tools/call",
+                "Mcp-Name": "s__slow",
+            }
+            message: Json = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params}
+            async with session.post(endpoint.url, json=message, headers=headers) as response:
+                assert response.content_type == "text/event-stream"
+                assert await response.content.readline() == b": ping\r\n"
+                go_on.set()
+                *_, last = [line async for line in response.content if line.startswith(b"data: ")]
+    answer = json.loads(last.removeprefix(b"data: "))
+    assert (answer["id"], answer["result"]["content"]) == (7, [{"type": "text", "text": "at last"}])
+
+
+async def test_a_relayed_stream_that_breaks_off_ends_with_an_answer() -> None:
+    async def broken() -> AsyncGenerator[bytes, None]:
+        yield b"event: message\r\ndata: {}\r\n\r\n"
+        raise UpstreamDownError("server s: it broke off")
+
+    class Breaking(RawMemoryProvider):
+        async def relay(self, request: Json, caller: Caller) -> RawReply:
+            return RawReply(status=200, content_type=b"text/event-stream", body=broken())
+
+    provider = Breaking(name="s")
+    provider.add_tool("echo")
+    async with open_endpoint(provider) as endpoint, aiohttp.ClientSession() as session:
+        params: Json = {"name": "s__echo", "arguments": {}, "_meta": META}
+        message: Json = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params}
+        headers = {
+            "Accept": "application/json, text/event-stream",
+            "MCP-Protocol-Version": "2026-07-28",
+            "Mcp-Method": "tools/call",
+            "Mcp-Name": "s__echo",
+        }
+        async with session.post(endpoint.url, json=message, headers=headers) as response:
+            lines = [line async for line in response.content if line.startswith(b"data: ")]
+    answer = json.loads(lines[-1].removeprefix(b"data: "))
+    assert answer["result"]["content"][0]["text"] == "unavailable: server s: it broke off"
 
 
 async def test_a_body_over_the_limit_is_refused() -> None:
