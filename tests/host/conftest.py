@@ -21,6 +21,7 @@ CREWS = [
     "report_crew",
     "six_tasks",
     "conditional_crew",
+    "parallel_crew",
     "reviewed_crew",
     "led_crew",
     "guarded_crew",
@@ -40,6 +41,13 @@ GRAPHS = [
     "nested",
     "chatty",
 ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests that import a framework, some of them twice, the time that this takes on a busy machine."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(400))
 
 
 def _synced(name: str) -> Path:

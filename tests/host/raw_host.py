@@ -16,7 +16,7 @@ from adapters.host import HOST_PROGRAM
 
 Json = dict[str, Any]
 
-WAIT_S = 60.0
+WAIT_S = 120.0
 MODERN = "2026-07-28"
 
 

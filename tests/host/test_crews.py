@@ -89,6 +89,22 @@ def test_a_conditional_task_that_was_skipped_stays_skipped_in_a_retry(
     assert answer["usage"]["successful_requests"] == 2
 
 
+def test_tasks_that_ran_at_the_same_time_are_not_run_again(
+    commands: dict[str, HostCommand], model: ModelServer
+) -> None:
+    gate = model.hold("both", "parallel")
+    with commands["crewai"].open() as host:
+        host.submit_call("parallel", {"topic": "parallel"}, key="parallel")
+        assert gate.arrived.wait(60)
+        host.kill()
+        gate.opened.set()
+    with commands["crewai"].open() as host:
+        answer = host.call("parallel", {"topic": "parallel"}, key="parallel")["structuredContent"]
+    assert [task["name"] for task in answer["tasks"]] == ["left", "right", "both"]
+    assert model.calls("parallel") == {"left": 1, "right": 1, "both": 2}
+    assert answer["usage"]["successful_requests"] == 3
+
+
 def test_feedback_goes_round_until_it_is_empty(host: RawHost, model: ModelServer) -> None:
     arguments = {"topic": "rounds"}
     first = host.call("reviewed", arguments)

@@ -30,6 +30,7 @@ class CrewJournal:
             How many of them.
         """
         output_class = import_module("crewai.tasks.task_output").TaskOutput
+        usage: dict[str, int] = run.usage.to_plain()
         for place, task in enumerate(self._tasks):
             text = await self._store.get(f"task/{place}")
             if text is None:
@@ -41,10 +42,10 @@ class CrewJournal:
                 saved["pydantic"] = model.model_validate(saved["pydantic"]) if model is not None else None
             task.output = output_class(**saved)
             self._written.add(place)
-            if place == len(self._tasks) - 1 or await self._store.get(f"task/{place + 1}") is None:
-                run.usage.add(entry["usage"])
-                break
+            # each entry tells the run's usage up to it; tasks at the same time may end in another order
+            usage = max(usage, entry["usage"], key=lambda counts: counts["successful_requests"])
         if self._written:
+            run.usage.add(usage)
             self._crew.checkpoint_kickoff_event_id = run.ctx.run_id
         return len(self._written)
 

@@ -44,6 +44,19 @@ def six_tasks() -> Crew:
     return Crew(name="six", agents=[worker], tasks=[_task(f"t{n}", worker) for n in range(6)])
 
 
+def parallel_crew() -> Crew:
+    """Two tasks at the same time, then one that waits for both."""
+    left = Agent(role="left", goal="work", backstory="steady", llm=model())
+    right = Agent(role="right", goal="work", backstory="steady", llm=model())
+    first = _task("left", left, async_execution=True)
+    second = _task("right", right, async_execution=True)
+    return Crew(
+        name="parallel",
+        agents=[left, right],
+        tasks=[first, second, _task("both", left, context=[first, second])],
+    )
+
+
 def conditional_crew() -> Crew:
     """The middle task is skipped."""
     worker = Agent(role="worker", goal="work", backstory="steady", llm=model())
