@@ -100,6 +100,9 @@ class DurableAgent:
         for key, value in given.items():
             if value is not None:
                 setattr(self, key, value)
+        self._check()
+
+    def _check(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise InvalidInputError(f"agent name {self.name!r}: expected 1 to 40 of A-Z, a-z, 0-9, _ and -")
         if self.max_turns < 1:
@@ -129,6 +132,12 @@ class DurableAgent:
 
     def __repr__(self) -> str:
         return f"<agent {self.name}>"
+
+    def rename(self, name: str) -> None:
+        """Give it another name; histories know it by its name."""
+        self.name = name
+        self.__dict__.pop("workflows", None)
+        self._check()
 
     async def run(self, task: str, thread: str | None = None) -> Any:
         """Work on a task with the agent's tools until it is done.

@@ -33,7 +33,6 @@ from hub.runner.dapr import open_dapr_connection
 from hub.upstream import Links, open_links
 from hub.workflows import (
     DaprAddress,
-    DaprConnection,
     Functions,
     RetryPolicy,
     Runs,
@@ -227,52 +226,84 @@ class AgentRunner:
         places = _places(self._state_dir)
         async with contextlib.AsyncExitStack() as stack:
             dapr = await stack.enter_async_context(open_dapr_connection(places, environment, self._dapr))
-            await self._open_agents(stack, dapr, places, environment)
-            self._runs = Runs(dapr)
-            host = _Host(self._runs)
-            for agent in self.agents:
-                if agent.host is not None:
-                    raise InvalidInputError(f"agent {agent.name} belongs to another open runner")
-                agent.host = host
-                stack.callback(setattr, agent, "host", None)
+            links: Links | None = None
+            if any(agent.tool_sources for agent in self.agents):
+                links = await stack.enter_async_context(
+                    open_links(base_env=base_env(), seal_key=places.seal_key(), version=version("interop-hub"))
+                )
+
+            async def the_links() -> Links:
+                assert links is not None  # noqa: S101 - only tool sources ask
+                return links
+
+            house = House(dapr=dapr, state_store=self._state_store, links=the_links)
+            self._runs = await stack.enter_async_context(
+                open_agents_on(
+                    house,
+                    self.agents,
+                    environment,
+                    workflows=self._workflows,
+                    subscriptions=self._subscriptions,
+                    pubsub=self._pubsub,
+                    model=self._model,
+                    worker=self._worker,
+                )
+            )
+            self._questions = Questions(dapr, store_name=self._state_store)
             try:
                 yield
             finally:
                 self._runs = self._questions = None
 
-    async def _open_agents(
-        self, stack: contextlib.AsyncExitStack, dapr: DaprConnection, places: Places, environment: Mapping[str, str]
-    ) -> None:
-        functions = Functions([PUBLISH, *self._workflows])
-        functions.steps.add(Publisher(dapr, self._pubsub).publish, PUBLISH_STEP)
-        self._questions = Questions(dapr, store_name=self._state_store)
-        self._questions.add_steps(functions.steps)
-        for each in self._subscriptions:
-            functions.add(each.delivery)
-            functions.add(each.handling)
-        links: Links | None = None
-        if any(agent.tool_sources for agent in self.agents):
-            links = await stack.enter_async_context(
-                open_links(base_env=base_env(), seal_key=places.seal_key(), version=version("interop-hub"))
-            )
 
-        async def the_links() -> Links:
-            assert links is not None  # noqa: S101 - only tool sources ask
-            return links
+@contextlib.asynccontextmanager
+async def open_agents_on(
+    house: House,
+    agents: Sequence[DurableAgent],
+    environment: Mapping[str, str],
+    *,
+    workflows: Sequence[Workflow[..., Any]] = (),
+    subscriptions: Sequence[Subscription] = (),
+    pubsub: str = "pubsub",
+    model: str | None = None,
+    worker: WorkerSettings | None = None,
+) -> AsyncGenerator[Runs]:
+    """One worker with these agents and everything that their runs need.
 
-        models = ModelSettings(
-            default=self._model or environment.get(MODEL_VARIABLE), url_key=environment.get(URL_KEY_VARIABLE)
-        )
-        house = House(dapr=dapr, state_store=self._state_store, links=the_links)
-        await stack.enter_async_context(open_agent_host(self.agents, house, functions, models))
-        if any((agent.model or models.default or OFFLINE) != OFFLINE for agent in self.agents):
+    Args:
+        environment: `HUB_MODEL` and `HUB_MODEL_KEY` are taken from it.
+        model: in the place of `HUB_MODEL`.
+
+    Raises:
+        InvalidInputError: an agent belongs to another open runner.
+    """
+    agents = with_their_agents(agents)
+    dapr = house.dapr
+    functions = Functions([PUBLISH, *workflows])
+    functions.steps.add(Publisher(dapr, pubsub).publish, PUBLISH_STEP)
+    Questions(dapr, store_name=house.state_store).add_steps(functions.steps)
+    for each in subscriptions:
+        functions.add(each.delivery)
+        functions.add(each.handling)
+    models = ModelSettings(default=model or environment.get(MODEL_VARIABLE), url_key=environment.get(URL_KEY_VARIABLE))
+    runs = Runs(dapr)
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(open_agent_host(agents, house, functions, models))
+        if any((agent.model or models.default or OFFLINE) != OFFLINE for agent in agents):
             group = await stack.enter_async_context(anyio.create_task_group())
             stack.callback(group.cancel_scope.cancel)
             group.start_soon(_load_in_thread)
-        await stack.enter_async_context(open_worker(dapr, functions, self._worker))
-        if self._subscriptions:
-            subscriber = await stack.enter_async_context(open_subscriber(dapr, self._pubsub, self._subscriptions))
+        host = _Host(runs)
+        for agent in agents:
+            if agent.host is not None:
+                raise InvalidInputError(f"agent {agent.name} belongs to another open runner")
+            agent.host = host
+            stack.callback(setattr, agent, "host", None)
+        await stack.enter_async_context(open_worker(dapr, functions, worker))
+        if subscriptions:
+            subscriber = await stack.enter_async_context(open_subscriber(dapr, pubsub, subscriptions))
             await subscriber.wait_ready()
+        yield runs
 
 
 class _Host:
