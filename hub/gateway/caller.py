@@ -2,11 +2,13 @@
 
 from typing import Any, cast
 
+import anyio
 from mcp import MCPError
 from mcp.server.connection import Connection
 from mcp.server.context import ServerRequestContext
+from mcp.server.session import ServerSession
 from mcp.shared.message import ServerMessageMetadata
-from mcp_types import ServerNotification, ServerRequest
+from mcp_types import RequestId, ServerNotification, ServerRequest
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel, RootModel, ValidationError
 
@@ -105,8 +107,27 @@ class ClientCaller:
         return answer.root
 
     async def _notify(self, method: str, params: Json) -> None:
-        notification = cast("ServerNotification", _RawMessage(method=method, params=params))
-        await self._ctx.session.send_notification(notification, related_request_id=self._ctx.request_id)
+        await notify(self._ctx, method, params)
+
+
+class AcknowledgedSession:
+    """A session that tells when its first notification went out: the acknowledgement of a listen stream."""
+
+    def __init__(self, session: ServerSession) -> None:
+        self._session = session
+        self.acknowledged = anyio.Event()
+
+    async def send_notification(
+        self, notification: ServerNotification, related_request_id: RequestId | None = None
+    ) -> None:
+        await self._session.send_notification(notification, related_request_id)
+        self.acknowledged.set()
+
+
+async def notify(ctx: Context, method: str, params: Json) -> None:
+    """Send a notification on the stream of a request, its parameters as they are."""
+    notification = cast("ServerNotification", _RawMessage(method=method, params=params))
+    await ctx.session.send_notification(notification, related_request_id=ctx.request_id)
 
 
 def connection_of(ctx: Context) -> Connection:

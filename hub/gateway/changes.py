@@ -3,12 +3,16 @@
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import cast
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
+from mcp import MCPError
 from mcp.server.connection import Connection
+from mcp.server.session import ServerSession
 from mcp.server.subscriptions import (
+    SUBSCRIPTION_ID_META_KEY,
     InMemorySubscriptionBus,
     ListenHandler,
     PromptsListChanged,
@@ -19,10 +23,10 @@ from mcp.server.subscriptions import (
 )
 from mcp_types import SubscriptionsListenRequestParams, SubscriptionsListenResult
 
-from hub.catalog.catalog import Catalog
+from hub.catalog.catalog import TASKS_EXTENSION, Catalog
 from hub.catalog.provider import Change, Json
 from hub.errors import HubError
-from hub.gateway.caller import Context, connection_of
+from hub.gateway.caller import AcknowledgedSession, Context, connection_of, notify
 
 _EVENTS: dict[str, tuple[ServerEvent, str]] = {
     "tools": (ToolsListChanged(), "notifications/tools/list_changed"),
@@ -30,6 +34,7 @@ _EVENTS: dict[str, tuple[ServerEvent, str]] = {
     "resources": (ResourcesListChanged(), "notifications/resources/list_changed"),
 }
 _BACKLOG = 4096
+_TASKS = "notifications/tasks"
 
 
 class Changes:
@@ -81,7 +86,7 @@ class Changes:
             for connection, uris in list(self._sessions.items()):
                 if change.uri in uris:
                     await connection.send_resource_updated(change.uri)
-        elif change.what == "notification" and change.message is not None:
+        elif change.what == "notification" and change.message is not None and change.message.get("method") != _TASKS:
             params = cast("Json | None", change.message.get("params"))
             for connection in list(self._sessions):
                 await connection.outbound.notify(str(change.message["method"]), params)
@@ -123,9 +128,53 @@ class Changes:
                 with suppress(HubError):  # a URI that nobody has is honoured and never fires
                     await self._catalog.subscribe(str(uri))
                     subscribed.append(str(uri))
-            return await self._listen(ctx, params)
+            return await self._listen_with_tasks(ctx, params)
         finally:
             with anyio.CancelScope(shield=True), anyio.move_on_after(5):
                 for uri in subscribed:
                     with suppress(HubError):
                         await self._catalog.unsubscribe(uri)
+
+    async def _listen_with_tasks(
+        self, ctx: Context, params: SubscriptionsListenRequestParams
+    ) -> SubscriptionsListenResult:
+        """The SDK's handler knows nothing of `notifications/tasks`: they are put on its stream behind its first frame.
+
+        Source: MCP extension io.modelcontextprotocol/tasks (status notifications).
+        """
+        capabilities = ctx.session.client_capabilities
+        if capabilities is None or TASKS_EXTENSION not in (capabilities.extensions or {}):
+            return await self._listen(ctx, params)
+        session = AcknowledgedSession(ctx.session)
+        send, receive = anyio.create_memory_object_stream[Json](_BACKLOG)
+
+        def queue(change: Change) -> None:
+            if change.what == "notification" and change.message is not None:
+                with suppress(anyio.WouldBlock, anyio.ClosedResourceError):
+                    send.send_nowait(change.message)
+
+        unwatch = self._catalog.watch(queue)
+        error: MCPError | None = None
+        result = SubscriptionsListenResult()
+        async with send, anyio.create_task_group() as group:
+            group.start_soon(_pass_on_tasks, ctx, session, receive)
+            try:
+                result = await self._listen(replace(ctx, session=cast("ServerSession", session)), params)
+            except MCPError as refused:
+                error = refused
+            finally:
+                unwatch()
+                group.cancel_scope.cancel()
+        if error is not None:
+            raise error
+        return result
+
+
+async def _pass_on_tasks(ctx: Context, session: AcknowledgedSession, receive: MemoryObjectReceiveStream[Json]) -> None:
+    await session.acknowledged.wait()
+    async with receive:
+        async for message in receive:
+            if message.get("method") == _TASKS and ctx.request_id is not None:
+                params = cast("Json", message.get("params") or {})
+                meta = {**cast("Json", params.get("_meta") or {}), SUBSCRIPTION_ID_META_KEY: ctx.request_id}
+                await notify(ctx, _TASKS, {**params, "_meta": meta})

@@ -8,7 +8,7 @@ import aiohttp
 import anyio
 import pytest
 
-from hub.catalog.provider import Answer, Caller, Json, Outcome, RawReply
+from hub.catalog.provider import Answer, Caller, Change, Json, Outcome, RawReply
 from hub.errors import UpstreamDownError
 from hub.gateway.settings import GatewaySettings
 from tests.endpoint.endpoint import META, open_endpoint
@@ -250,3 +250,44 @@ async def test_a_starting_server_makes_the_hub_unready() -> None:
         provider.become("starting")
         async with session.get(endpoint.url.removesuffix("/mcp") + "/readyz") as response:
             assert response.status == 503
+
+
+async def test_task_notifications_follow_the_acknowledgement_on_a_listen_stream() -> None:
+    provider = tools()
+    capabilities: Json = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
+    meta: Json = {**META, "io.modelcontextprotocol/clientCapabilities": capabilities}
+    message: Json = {
+        "jsonrpc": "2.0",
+        "id": 5,
+        "method": "subscriptions/listen",
+        "params": {"notifications": {"toolsListChanged": True}, "_meta": meta},
+    }
+    headers = {
+        "Accept": "application/json, text/event-stream",
+        "MCP-Protocol-Version": "2026-07-28",
+        "Mcp-Method": "subscriptions/listen",
+    }
+    with anyio.fail_after(20):
+        async with (
+            open_endpoint(provider) as endpoint,
+            aiohttp.ClientSession() as session,
+            session.post(endpoint.url, json=message, headers=headers) as response,
+        ):
+            events: list[Json] = []
+            async for line in response.content:
+                if line.startswith(b"data: "):
+                    events.append(json.loads(line.removeprefix(b"data: ")))
+                    if len(events) == 2:
+                        break
+                    status: Json = {"taskId": "t1", "status": "completed"}
+                    change: Json = {"method": "notifications/tasks", "params": status}
+                    provider.tell(Change(what="notification", message=change))
+    assert [event["method"] for event in events] == [
+        "notifications/subscriptions/acknowledged",
+        "notifications/tasks",
+    ]
+    assert events[1]["params"] == {
+        "taskId": "t1",
+        "status": "completed",
+        "_meta": {"io.modelcontextprotocol/subscriptionId": 5},
+    }
