@@ -1,6 +1,7 @@
 """The servers of one configuration behind one catalogue: everything that is opened here is closed here."""
 
 import logging
+import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,23 +12,34 @@ import anyio
 import anyio.abc
 from pydantic_core import from_json
 
+from hub.app.state_file import StateFile, open_state_file
 from hub.catalog.catalog import Catalog, open_catalog
 from hub.catalog.policy import ArgumentCheck
 from hub.catalog.provider import Era, Json
 from hub.catalog.section import Section
-from hub.config import Places, base_env
+from hub.config import AdapterEntry, LoadedConfig, Places, adapter_entries, base_env, enabled_servers, variables
 from hub.errors import UpstreamDownError
-from hub.upstream import Links, ServerSettings, open_links, open_upstream
+from hub.upstream import Links, ServerSettings, Surroundings, open_links, open_upstream
 
 log = logging.getLogger(__name__)
 
 NAME = "interop-hub"
 VERSION = distribution_version("interop-hub")
+_HUB = "from hub.cli.main import run; run()"
+
+
+Wanted = ServerSettings | AdapterEntry
+"""What a name of the configuration stands for."""
+
+
+def wanted_of(loaded: LoadedConfig) -> dict[str, Wanted]:
+    """All that a configuration wants to be served: its servers, and the entries of the adapters' sections."""
+    return {**enabled_servers(loaded.resolved), **adapter_entries(loaded.sections)}
 
 
 @dataclass(slots=True)
 class _Server:
-    settings: ServerSettings
+    settings: Wanted
     stop: anyio.Event = field(default_factory=anyio.Event)
     ended: anyio.Event = field(default_factory=anyio.Event)
 
@@ -35,15 +47,23 @@ class _Server:
 class Hub:
     """The servers of one configuration behind one catalogue; opened by `open_hub`."""
 
-    def __init__(self, *, catalog: Catalog, links: Links, places: Places, group: anyio.abc.TaskGroup) -> None:
+    def __init__(
+        self, *, catalog: Catalog, links: Links, places: Places, group: anyio.abc.TaskGroup, kept: StateFile
+    ) -> None:
         self.catalog = catalog
         self._links = links
         self._places = places
+        self._kept = kept
         self._group = group
         self._servers: dict[str, _Server] = {}
         self._eras = places.read_eras()
 
-    async def apply(self, wanted: Mapping[str, ServerSettings]) -> None:
+    @property
+    def links(self) -> Links:
+        """The connections to servers, for who calls one beside the catalogue."""
+        return self._links
+
+    async def apply(self, wanted: Mapping[str, Wanted]) -> None:
         """Make these the hub's servers: those that did not change keep their connections and calls."""
         for name in [name for name, server in self._servers.items() if wanted.get(name) != server.settings]:
             server = self._servers.pop(name)
@@ -59,28 +79,58 @@ class Hub:
 
     async def _run(self, name: str, server: _Server, *, task_status: anyio.abc.TaskStatus[None]) -> None:
         settings = server.settings
+        opening = (
+            self._adapted(name, settings) if isinstance(settings, AdapterEntry) else self._upstream(name, settings)
+        )
         try:
-            async with open_upstream(
-                name,
-                settings,
-                links=self._links,
-                log_path=self._places.log_of(name),
-                remembered_era=self._eras.get(name),
-                on_era=lambda era: self._remember(name, era),
-            ) as provider:
-                self.catalog.add(
-                    Section(
-                        provider=provider,
-                        prefix="" if settings.transparent else name if settings.prefix is None else settings.prefix,
-                        transparent=settings.transparent,
-                        allowed=settings.tools,
-                        hidden=settings.hide,
-                    )
-                )
+            async with opening as section:
+                self.catalog.add(section)
                 task_status.started()
                 await server.stop.wait()
         finally:
             server.ended.set()
+
+    @asynccontextmanager
+    async def _upstream(self, name: str, settings: ServerSettings) -> AsyncGenerator[Section]:
+        async with open_upstream(
+            name,
+            settings,
+            links=self._links,
+            log_path=self._places.log_of(name),
+            remembered_era=self._eras.get(name),
+            on_era=lambda era: self._remember(name, era),
+        ) as provider:
+            yield Section(
+                provider=provider,
+                prefix="" if settings.transparent else name if settings.prefix is None else settings.prefix,
+                transparent=settings.transparent,
+                allowed=settings.tools,
+                hidden=settings.hide,
+            )
+
+    @asynccontextmanager
+    async def _adapted(self, name: str, entry: AdapterEntry) -> AsyncGenerator[Section]:
+        adapter, settings = entry.adapter, entry.settings
+        async with adapter.open_provider(entry.section, name, settings, self.surroundings(name)) as provider:
+            prefix = settings.prefix
+            yield Section(
+                provider=provider,
+                prefix=adapter.default_prefix(entry.section, name, settings) if prefix is None else prefix,
+                allowed=settings.tools,
+                hidden=settings.hide,
+            )
+
+    def surroundings(self, name: str) -> Surroundings:
+        """What an adapter gets of this process for one entry."""
+        return Surroundings(
+            folder=self._places.config.parent,
+            state=self._places.state,
+            links=self._links,
+            store=self._kept,
+            log_path=self._places.log_of(name),
+            variables=variables(),
+            way_back=(sys.executable, "-c", _HUB, "connect", str(self._places.running)),
+        )
 
     async def fetch_json(self, url: str, headers: Mapping[str, str]) -> Json:
         """GET a JSON object over the hub's own connections.
@@ -109,11 +159,12 @@ async def open_hub(places: Places) -> AsyncGenerator[Hub, None]:
     places.make()
     async with (
         open_links(base_env=base_env(), seal_key=places.seal_key(), version=VERSION) as links,
+        open_state_file(places.state / "hosted.sqlite3") as kept,
         open_catalog([ArgumentCheck()]) as catalog,
         anyio.create_task_group() as group,
     ):
         catalog.expect()
-        hub = Hub(catalog=catalog, links=links, places=places, group=group)
+        hub = Hub(catalog=catalog, links=links, places=places, group=group, kept=kept)
         try:
             yield hub
         finally:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import anyio
 
+from hub.app.agents import agents_of, open_agents
 from hub.app.bridge import bridge_to
-from hub.app.hub import NAME, VERSION, Hub, open_hub
+from hub.app.hub import NAME, VERSION, Hub, open_hub, wanted_of
 from hub.catalog.provider import Json
 from hub.config import (
     LoadedConfig,
     Places,
-    enabled_servers,
     hold_lock,
     read_running,
     remove_running,
@@ -97,9 +97,11 @@ class Serving:
         write_running(self._places, url=url, token=token, started_at=datetime.now(UTC))
         try:
             on_ready(url)
-            await self._hub.apply(enabled_servers(self._loaded.resolved))
-            async for found in watch_config(self._loaded):
-                await self._apply_change(found)
+            own = frozenset({url})
+            async with open_agents(self._loaded, self._places, self._hub.catalog, self._hub.links, own):
+                await self._hub.apply(wanted_of(self._loaded))
+                async for found in watch_config(self._loaded):
+                    await self._apply_change(found)
         finally:
             remove_running(self._places)
 
@@ -108,7 +110,9 @@ class Serving:
         try:
             if isinstance(found, ConfigError):
                 raise found
-            await self._hub.apply(enabled_servers(found.resolved))
+            await self._hub.apply(wanted_of(found))
+            if agents_of(found) != agents_of(self._loaded):
+                log.warning("the changed agents are there after a restart of the hub; runs go on then")
         except HubError as error:
             log.error("the change of the configuration was not applied: %s", error)  # noqa: TRY400  # for the operator
         else:

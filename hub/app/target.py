@@ -5,11 +5,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
+from hub.app.agents import open_agents
 from hub.app.bridge import authorization, bridge_to
-from hub.app.hub import Hub, open_hub
+from hub.app.hub import Hub, open_hub, wanted_of
 from hub.catalog.catalog import Catalog
 from hub.catalog.provider import Json
-from hub.config import LoadedConfig, Places, Running, enabled_servers, read_running
+from hub.config import LoadedConfig, Places, Running, read_running
 from hub.gateway.readiness import readiness
 
 _SETTLE_S = 20.0
@@ -38,9 +39,10 @@ async def open_target(loaded: LoadedConfig, places: Places) -> AsyncGenerator[Ta
     running = read_running(places)
     async with open_hub(places) as hub:
         if running is None:
-            await hub.apply(enabled_servers(loaded.resolved))
-            await hub.catalog.settled(_SETTLE_S)
-            yield Target(catalog=hub.catalog, running=False, _settled=lambda: readiness(hub.catalog)[1])
+            async with open_agents(loaded, places, hub.catalog, hub.links):
+                await hub.apply(wanted_of(loaded))
+                await hub.catalog.settled(_SETTLE_S)
+                yield Target(catalog=hub.catalog, running=False, _settled=lambda: readiness(hub.catalog)[1])
         else:
             await hub.apply({"hub": bridge_to(running)})
             await hub.catalog.settled(_SETTLE_S)

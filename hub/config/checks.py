@@ -119,11 +119,11 @@ def _keys(value: object) -> list[str]:
     return [str(key) for key in cast("dict[object, object]", value)] if isinstance(value, dict) else []
 
 
-def check_name(name: str, document: Document, to: Mistakes) -> None:
-    """Note a server name that can't be part of a tool name."""
+def check_name(name: str, document: Document, to: Mistakes, section: str = "servers") -> None:
+    """Note a name that can't be part of a tool name."""
     if not re.match(SERVER_NAME_PATTERN, name):
         wrong = f"found the name `{name[:_MAX_SHOWN]}`; expected 1 to 40 of A-Z a-z 0-9 _ -; choose another name"
-        to.add(document, ("servers", name), wrong)
+        to.add(document, (section, name), wrong)
 
 
 def check_values(server: ServerSettings, document: Document, path: KeyPath, to: Mistakes) -> None:

@@ -13,7 +13,7 @@ from hub.config.dialects import Translated, servers_path, translate
 from hub.config.document import MAX_FILE_BYTES, KeyPath, Mistake, Mistakes, config_error, shown_path
 from hub.config.json_reader import JsonMistakesError, read_json
 from hub.config.references import FilledIn, UnsetError, fill_in, has_reference, map_strings
-from hub.config.sections import adapter_sections
+from hub.config.sections import adapter_sections, entry_model
 from hub.config.settings import FileStamp, HubConfig, LoadedConfig
 from hub.config.yaml_reader import YamlMistakesError, read_yaml
 from hub.errors import ConfigError
@@ -127,7 +127,7 @@ class _Reading:
         filled = self._filled(cast("dict[str, object]", root), ())
         servers = self._servers(filled.get("servers"))
         gateway = build_model(GatewaySettings, filled.get("gateway"), self._document, ("gateway",), self._mistakes)
-        sections = self._sections(filled)
+        sections = self._sections(filled, servers)
         if self._mistakes or gateway is None:
             raise self._mistakes.to_error()
         plain = HubConfig.model_construct(servers=servers, gateway=gateway)
@@ -135,7 +135,7 @@ class _Reading:
             path=self._path,
             config=map_strings(plain, lambda text, at: self._references.get(at, text)),
             resolved=map_strings(self._with_places(plain), self._hidden),
-            sections={name: map_strings(section, self._hidden, (name,)) for name, section in sections.items()},
+            sections=sections,
             notes=self._translated.notes,
             document=self._document,
             stamp=stamp,
@@ -189,19 +189,51 @@ class _Reading:
         check_together(servers, self._document, self._mistakes)
         return servers
 
-    def _sections(self, filled: Mapping[str, object]) -> dict[str, BaseModel]:
+    def _sections(self, filled: Mapping[str, object], servers: Mapping[str, object]) -> dict[str, BaseModel]:
         others = [name for name in filled if name not in _OWN_SECTIONS]
         if not others:
             return {}
         models = adapter_sections()
         found: dict[str, BaseModel] = {}
+        owners: dict[str, KeyPath] = {name: ("servers", name) for name in servers}
         for name in others:
             if name not in models:
                 self._mistakes.add(self._document, (name,), unknown_key(name, [*_OWN_SECTIONS, *models]))
                 continue
+            entry = entry_model(models[name])
+            if entry is not None:
+                found[name] = models[name].model_construct(root=self._entries(name, entry, filled[name], owners))
+                continue
             section = build_model(models[name], filled[name], self._document, (name,), self._mistakes)
             if section is not None:
-                found[name] = section
+                found[name] = map_strings(section, self._hidden, (name,))
+        return found
+
+    def _entries(
+        self, section: str, model: type[BaseModel], filled: object, owners: dict[str, KeyPath]
+    ) -> dict[str, BaseModel]:
+        """The entries of one section; a name belongs to one of the servers and entries of the file."""
+        if filled is None:
+            return {}
+        if not isinstance(filled, dict):
+            wrong = "found no mapping; expected entries by name (`name:` with its settings below); correct it"
+            self._mistakes.add(self._document, (section,), wrong)
+            return {}
+        found: dict[str, BaseModel] = {}
+        for name, value in cast("dict[str, object]", filled).items():
+            path: KeyPath = (section, name)
+            check_name(name, self._document, self._mistakes, section)
+            if name in owners:
+                other = owners[name]
+                wrong = (
+                    f"found the name `{name}`, which `{other[0]}.{name}` (line {self._document.line(other)}) has too; "
+                    "expected one owner; choose another name"
+                )
+                self._mistakes.add(self._document, path, wrong)
+            owners[name] = path
+            entry = build_model(model, value, self._document, path, self._mistakes)
+            if entry is not None:
+                found[name] = map_strings(entry, self._hidden, path)
         return found
 
     def _with_places(self, config: HubConfig) -> HubConfig:

@@ -3,7 +3,7 @@
 import json
 from typing import Any, cast
 
-from hub.config.sections import adapter_sections
+from hub.config.sections import adapter_sections, entry_model
 from hub.config.settings import SERVER_NAME_PATTERN, HubConfig
 
 SCHEMA_NAME = "hub.schema.json"
@@ -25,6 +25,8 @@ def json_schema() -> dict[str, Any]:
         section = model.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
         inner = cast("dict[str, Any]", section.pop("$defs", {}))
         schema["$defs"].update({f"{name}.{key}": value for key, value in inner.items()})
+        if entry_model(model) is not None:
+            section["propertyNames"] = {"pattern": SERVER_NAME_PATTERN}
         schema["properties"][name] = section
     described = cast("dict[str, Any]", _with_references(schema))
     return {

@@ -6,6 +6,7 @@ import pytest
 
 from hub.config import load_config
 from hub.config.document import MAX_FILE_BYTES
+from hub.config.sections import adapter_sections
 from hub.errors import ConfigError
 from tests.config.writing import mistakes, mistakes_of, write
 
@@ -38,6 +39,7 @@ def test_all_mistakes_of_a_file_are_told_at_once_in_its_order(tmp_path: Path) ->
         "max_message_bytes, prefix, tools, hide, transparent, enabled"
     )
 
+    known = ", ".join(["servers", "gateway", *adapter_sections()])
     assert mistakes(tmp_path, text) == [
         "4: servers.git.args[1]: found a number; expected text; put it in quotes",
         f"5: servers.git.comand: found an unknown key; expected one of {keys}; did you mean `command`?",
@@ -57,7 +59,7 @@ def test_all_mistakes_of_a_file_are_told_at_once_in_its_order(tmp_path: Path) ->
         "17: servers.shell.command: found a list; expected text; correct it",
         "18: servers.shell.args: found text; expected a list; write it as a list (`- item` lines)",
         "19: servers.none: found nothing; expected either `command` (a program) or `url` (an address); correct it",
-        "20: gatway: found an unknown key; expected one of servers, gateway; did you mean `gateway`?",
+        f"20: gatway: found an unknown key; expected one of {known}; did you mean `gateway`?",
     ]
 
 

@@ -1,0 +1,341 @@
+"""Crews, flows, graphs and functions as a provider: a host program in their own environment."""
+
+import hashlib
+import json
+import logging
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, cast
+
+import anyio
+from anyio.abc import TaskGroup
+
+from adapters.environments import find_python
+from adapters.manifest import HostCommand, Manifest, describe, fingerprint_of
+from adapters.settings import HostedSettings
+from adapters.state import FencedStore, state_extension
+from adapters.worker import Worker
+from hub.catalog.provider import (
+    Answer,
+    Caller,
+    Change,
+    Json,
+    Kind,
+    Listener,
+    Outcome,
+    Phase,
+    ProviderState,
+    Questions,
+    TaskVerb,
+)
+from hub.errors import (
+    BusyError,
+    CallTimeoutError,
+    ConfigError,
+    HubError,
+    StaleAnswerError,
+    UnknownNameError,
+    UnsupportedError,
+    UpstreamDownError,
+)
+from hub.upstream import ServerSettings, Surroundings
+from hub.upstream.seal import BrokenSealError
+
+LOOK_EVERY_S: Final = 10.0
+"""How often a project is looked at for changes."""
+MAX_RETRY_S: Final = 300.0
+IDEMPOTENCY_KEY: Final = "hub/idempotencyKey"
+THREAD: Final = "hub/thread"
+
+
+class HostProvider:
+    """A `Provider`: lists from the manifest, calls a process that is started when it is needed."""
+
+    def __init__(
+        self, *, section: str, name: str, settings: HostedSettings, surroundings: Surroundings, tasks: TaskGroup
+    ) -> None:
+        self._section = section
+        self._name = name
+        self._settings = settings
+        self._around = surroundings
+        self._tasks = tasks
+        self._logger = logging.getLogger(f"adapters.{section}.{name}")
+        self._manifest: Manifest | None = None
+        self._phase: Phase = "starting"
+        self._since = datetime.now(UTC)
+        self._problem: str | None = None
+        self._prepared = anyio.Event()
+        self._listeners: dict[object, Listener] = {}
+        self._extension = state_extension(FencedStore(surroundings.store, f"hosts/{section}/{name}/"))
+        self._workers: list[Worker] = []
+
+    # What it is
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def state(self) -> ProviderState:
+        body = self._manifest.body if self._manifest is not None else {}
+        ready = self._phase == "ready"
+        return ProviderState(
+            phase=self._phase,
+            since=self._since,
+            era="modern" if ready else None,
+            protocol_version="2026-07-28" if ready else None,
+            server_info=cast("Json | None", body.get("host")),
+            capabilities={"tools": {"listChanged": True}} if ready else {},
+            problem=self._problem,
+        )
+
+    def watch(self, listener: Listener) -> Callable[[], None]:
+        token = object()
+        self._listeners[token] = listener
+
+        def unwatch() -> None:
+            self._listeners.pop(token, None)
+
+        return unwatch
+
+    @property
+    def processes(self) -> int:
+        """How many processes run now."""
+        return sum(worker.is_up for worker in self._workers)
+
+    # Requests
+
+    async def list(self, kind: Kind) -> Sequence[Json]:
+        manifest = await self._ready()
+        return manifest.tools if kind == "tools" else ()
+
+    async def call(self, params: Json, caller: Caller) -> Outcome:
+        await self._ready()
+        own, run_id = self._opened(params, caller)
+        worker = self._worker(run_id)
+        async with worker.hold() as server:
+            outcome = await server.call(own, caller)
+        if isinstance(outcome, Questions):
+            return self._sealed(outcome, caller)
+        if isinstance(outcome, Answer):
+            _raise_passing(outcome.body)
+        return outcome
+
+    async def get_prompt(self, params: Json, caller: Caller) -> Outcome:
+        raise UnknownNameError(f"{self._name} has no prompts")
+
+    async def read(self, params: Json, caller: Caller) -> Outcome:
+        raise UnknownNameError(f"{self._name} has no resources")
+
+    async def complete(self, params: Json, caller: Caller) -> Json:
+        raise UnsupportedError(f"{self._name} completes nothing")
+
+    async def subscribe(self, uri: str) -> None:
+        raise UnsupportedError(f"{self._name} has no resources")
+
+    async def unsubscribe(self, uri: str) -> None:
+        raise UnsupportedError(f"{self._name} has no resources")
+
+    async def task(self, verb: TaskVerb, params: Json, caller: Caller) -> Json:
+        raise UnknownNameError(f"{self._name} has no tasks")
+
+    # Inside
+
+    async def _ready(self) -> Manifest:
+        with anyio.move_on_after(self._settings.start_timeout_s):
+            await self._prepared.wait()
+        if self._manifest is None or self._phase != "ready":
+            raise UpstreamDownError(f"{self._name} can't be offered: {self._problem or 'it is still being imported'}")
+        return self._manifest
+
+    def _purpose(self, caller: Caller) -> str:
+        return f"hosted {self._section} {self._name} {caller.identity}"
+
+    def _opened(self, params: Json, caller: Caller) -> tuple[Json, str | None]:
+        """Parameters as the host takes them, and the run that they belong to if that is known.
+
+        Keys and threads of two identities are kept apart.
+        """
+        meta = dict(cast("Json", params.get("_meta") or {}))
+        for key in (IDEMPOTENCY_KEY, THREAD):
+            if isinstance(meta.get(key), str) and meta[key]:
+                meta[key] = f"{caller.identity}/{meta[key]}"
+        key: object = meta.get(IDEMPOTENCY_KEY)
+        run_id = key if isinstance(key, str) and key else None
+        opened: Json = {**params, "_meta": meta}
+        state: object = params.get("requestState")
+        if state is not None:
+            try:
+                inner = self._around.links.seal.open(str(state), self._purpose(caller)).decode()
+                run_id = str(cast("Json", json.loads(inner))["run"])
+            except (BrokenSealError, ValueError, KeyError, TypeError) as error:
+                raise StaleAnswerError("the request state is not one of this call; make the call again") from error
+            opened["requestState"] = inner
+        return opened, run_id
+
+    def _sealed(self, outcome: Questions, caller: Caller) -> Questions:
+        state: object = outcome.body.get("requestState")
+        if not isinstance(state, str):
+            return outcome
+        sealed = self._around.links.seal.close(state.encode(), self._purpose(caller))
+        return Questions(body={**outcome.body, "requestState": sealed})
+
+    def _worker(self, run_id: str | None) -> Worker:
+        """A run always goes to the same process, where it may still live; other calls to the least busy one."""
+        if run_id is not None and len(self._workers) > 1:
+            place = int.from_bytes(hashlib.sha256(run_id.encode()).digest()[:4]) % len(self._workers)
+            return self._workers[place]
+        return min(self._workers, key=lambda worker: worker.users)
+
+    # Life
+
+    async def run(self) -> None:
+        """Find out what is there, and again after each change of the project."""
+        delay_s = LOOK_EVERY_S
+        while True:
+            seen: str | None = None
+            try:
+                seen = await self._prepare()
+            except ConfigError as error:
+                self._logger.warning("%s", error)
+                self._enter("down", str(error))
+            self._prepared.set()
+            if self._phase == "ready":
+                delay_s = LOOK_EVERY_S
+            if await self._changed(seen, delay_s if self._phase == "down" else None):
+                delay_s = LOOK_EVERY_S
+            else:
+                delay_s = min(delay_s * 2, MAX_RETRY_S)
+
+    async def _prepare(self) -> str:
+        command = await self._command()
+        fingerprint = await fingerprint_of(command)
+        cache = self._around.state / "manifests" / f"{self._section}-{self._name}.json"
+        manifest = await describe(
+            command,
+            cache=cache,
+            timeout_s=self._settings.start_timeout_s,
+            log_path=self._around.log_path,
+            fingerprint=fingerprint,
+        )
+        for warning in manifest.warnings:
+            self._logger.warning("%s", warning)
+        if manifest.problem is not None and not manifest.tools:
+            self._enter("down", manifest.problem)
+            return fingerprint
+        self._manifest = manifest
+        self._staff(command)
+        self._enter("ready", manifest.problem)
+        self._tell(Change(what="tools"))
+        return fingerprint
+
+    async def _changed(self, seen: str | None, patience_s: float | None) -> bool:
+        """Wait for a change of the project, or until patience ends; whether it was a change."""
+        waited_s = 0.0
+        while patience_s is None or waited_s < patience_s:
+            await anyio.sleep(LOOK_EVERY_S)
+            waited_s += LOOK_EVERY_S
+            if seen is None:
+                continue
+            try:
+                if await fingerprint_of(await self._command()) != seen:
+                    return True
+            except ConfigError:
+                return True
+        return False
+
+    async def _command(self) -> HostCommand:
+        settings, around = self._settings, self._around
+        project = around.place(settings.project)
+        python = await find_python(
+            project, given=settings.python, framework=settings.framework, variables=around.variables
+        )
+        env = {**around.links.base_env, **settings.env}
+        if settings.uses and around.way_back is not None:
+            env["HUB_COMMAND"] = around.way_back[0]
+            env["HUB_ARGS"] = json.dumps([*around.way_back[1:], *settings.uses])
+        return HostCommand(
+            python=python,
+            project=project,
+            targets=[settings.target(self._name)],
+            env=env,
+            storage=around.state / "frameworks" / f"{self._section}-{self._name}",
+        )
+
+    def _staff(self, command: HostCommand) -> None:
+        program, *arguments = command.argv()
+        settings = ServerSettings(
+            command=program,
+            args=tuple(arguments),
+            env=command.env,
+            cwd=str(command.project),
+            era="modern",
+            timeout_s=self._settings.timeout_s,
+            concurrency=self._settings.concurrency,
+        )
+        for worker in self._workers:
+            worker.settings = settings
+            worker.retire()
+        while len(self._workers) < self._settings.workers:
+            worker = Worker(
+                name=self._name,
+                settings=settings,
+                links=self._around.links,
+                log_path=self._log_of(len(self._workers)),
+                extension=self._extension,
+                idle_s=self._settings.idle_s,
+            )
+            self._workers.append(worker)
+            self._tasks.start_soon(worker.run)
+
+    def _log_of(self, number: int) -> Path | None:
+        path = self._around.log_path
+        if path is None or not number:
+            return path
+        return path.with_name(f"{path.stem}-{number + 1}{path.suffix}")
+
+    def _enter(self, phase: Phase, problem: str | None) -> None:
+        if phase != self._phase:
+            self._since = datetime.now(UTC)
+        self._phase = phase
+        self._problem = problem
+        self._tell(Change(what="state"))
+
+    def _tell(self, change: Change) -> None:
+        for listener in tuple(self._listeners.values()):
+            listener(change)
+
+
+def _raise_passing(body: Json) -> None:
+    """A host's own failure that may pass is an error here too, so that who can wait tries again.
+
+    Raises:
+        HubError: the call may succeed later.
+    """
+    meta = cast("Json", body.get("_meta") or {})
+    error = _PASSING.get(str(meta.get("hub/code")))
+    if body.get("isError") is not True or meta.get("hub/retryable") is not True or error is None:
+        return
+    blocks = cast("list[Json]", body.get("content") or [{}])
+    raise error(str(blocks[0].get("text", "")).removeprefix(f"{error.code}: "))
+
+
+_PASSING: Final[dict[str, type[HubError]]] = {
+    each.code: each for each in (UpstreamDownError, CallTimeoutError, BusyError)
+}
+
+
+@asynccontextmanager
+async def open_host_provider(
+    section: str, name: str, settings: HostedSettings, surroundings: Surroundings
+) -> AsyncGenerator[HostProvider]:
+    """Begin to look after one entry; this does not wait for it."""
+    async with anyio.create_task_group() as tasks:
+        provider = HostProvider(section=section, name=name, settings=settings, surroundings=surroundings, tasks=tasks)
+        tasks.start_soon(provider.run)
+        try:
+            yield provider
+        finally:
+            tasks.cancel_scope.cancel()
