@@ -1,5 +1,6 @@
 """The environments of the frameworks, the model server, and one running host for each environment."""
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -115,9 +116,15 @@ def commands(
 @pytest.fixture(scope="session")
 def hosts(commands: dict[str, HostCommand]) -> Iterator[dict[str, RawHost]]:
     """One running host for each environment."""
-    with (
-        commands["crewai"].open() as crewai,
-        commands["langgraph"].open() as langgraph,
-        commands["functions"].open() as functions,
-    ):
-        yield {"crewai": crewai, "langgraph": langgraph, "functions": functions}
+    with contextlib.ExitStack() as stack:
+        yield {name: stack.enter_context(command.open()) for name, command in commands.items()}
+
+
+@pytest.fixture(scope="session")
+def legacy_hosts(commands: dict[str, HostCommand]) -> Iterator[dict[str, RawHost]]:
+    """The same, after the handshake of the legacy era."""
+    with contextlib.ExitStack() as stack:
+        running = {name: stack.enter_context(command.open()) for name, command in commands.items()}
+        for host in running.values():
+            assert host.shake_hands()["protocolVersion"] == "2025-11-25"
+        yield running

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import anyio
@@ -17,48 +18,62 @@ def _parameters(command: HostCommand) -> StdioServerParameters:
     return StdioServerParameters(command=str(command.python), args=command.arguments(), env=command.environment())
 
 
-@pytest.mark.parametrize(("mode", "version"), [("auto", "2026-07-28"), ("legacy", "2025-11-25")])
-@pytest.mark.parametrize(
-    ("environment", "tool", "arguments", "answers", "text"),
-    [
-        ("crewai", "reviewed", {"topic": "sdk"}, [{"feedback": "longer"}, {"feedback": ""}], "final about sdk"),
-        (
-            "crewai",
-            "review_flow",
-            {"topic": "sdk"},
-            [{"outcome": "rejected"}],
-            '{"published": false}',
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A tool, the answers to its questions, and the text that comes of them."""
+
+    tool: str
+    arguments: dict[str, Any]
+    answers: list[dict[str, Any]]
+    text: str
+
+
+CALLS = {
+    "crewai": [
+        Asked(
+            tool="reviewed",
+            arguments={"topic": "sdk"},
+            answers=[{"feedback": "longer"}, {"feedback": ""}],
+            text="final about sdk",
         ),
-        ("crewai", "ask_flow", {}, [{"answer": "Ada"}], "hello Ada"),
-        ("langgraph", "payment", {"amount": 3}, [{"approved": False}], '{"receipt": "refused"}'),
-        ("functions", "approve", {"amount": 3}, [{"approved": True}], "paid"),
+        Asked(
+            tool="review_flow",
+            arguments={"topic": "sdk"},
+            answers=[{"outcome": "rejected"}],
+            text='{"published": false}',
+        ),
+        Asked(tool="ask_flow", arguments={}, answers=[{"answer": "Ada"}], text="hello Ada"),
     ],
-)
+    "langgraph": [
+        Asked(tool="payment", arguments={"amount": 3}, answers=[{"approved": False}], text='{"receipt": "refused"}')
+    ],
+    "functions": [Asked(tool="approve", arguments={"amount": 3}, answers=[{"approved": True}], text="paid")],
+}
+
+
+@pytest.mark.parametrize(("mode", "version"), [("auto", "2026-07-28"), ("legacy", "2025-11-25")])
+@pytest.mark.parametrize("environment", CALLS)
 async def test_the_sdks_client_calls_tools_and_answers_their_questions(
-    commands: dict[str, HostCommand],
-    mode: Literal["auto", "legacy"],
-    version: str,
-    environment: str,
-    tool: str,
-    arguments: dict[str, Any],
-    answers: list[dict[str, Any]],
-    text: str,
+    commands: dict[str, HostCommand], mode: Literal["auto", "legacy"], version: str, environment: str
 ) -> None:
-    rest = list(answers)
+    rest: list[dict[str, Any]] = []
 
     async def answer(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
         return types.ElicitResult(action="accept", content=rest.pop(0))
 
-    with anyio.fail_after(100):
+    with anyio.fail_after(200):
         async with Client(_parameters(commands[environment]), mode=mode, elicitation_callback=answer) as client:
             assert client.protocol_version == version
-            assert tool in [one.name for one in (await client.list_tools()).tools]
-            result = await client.call_tool(tool, arguments)
-    assert isinstance(result, types.CallToolResult)
-    assert result.is_error is False
-    assert isinstance(result.content[0], types.TextContent)
-    assert result.content[0].text == text
-    assert rest == []
+            listed = [tool.name for tool in (await client.list_tools()).tools]
+            for asked in CALLS[environment]:
+                assert asked.tool in listed
+                rest.extend(asked.answers)
+                result = await client.call_tool(asked.tool, asked.arguments)
+                assert isinstance(result, types.CallToolResult)
+                assert result.is_error is False
+                assert isinstance(result.content[0], types.TextContent)
+                assert result.content[0].text == asked.text
+                assert rest == []
 
 
 def test_the_client_of_crewais_own_environment_calls_tools(commands: dict[str, HostCommand]) -> None:

@@ -133,7 +133,7 @@ def test_a_question_is_asked_and_answered_in_the_modern_era(
 
 
 def test_a_question_is_asked_and_answered_in_the_legacy_era(
-    case: AdapterCase, commands: dict[str, HostCommand], topic: str
+    case: AdapterCase, legacy_hosts: dict[str, RawHost], topic: str
 ) -> None:
     asked: list[Json] = []
 
@@ -141,10 +141,9 @@ def test_a_question_is_asked_and_answered_in_the_legacy_era(
         asked.append(question)
         return case.answer
 
-    with commands[case.environment].open() as host:
-        host.answer_question = answer
-        assert host.shake_hands()["protocolVersion"] == "2025-11-25"
-        result = host.call(case.asking, case.asking_arguments(topic), modern=False)
+    host = legacy_hosts[case.environment]
+    host.answer_question = answer
+    result = host.call(case.asking, case.asking_arguments(topic), modern=False)
     assert result["content"][0]["text"] == case.answered(topic)
     assert "resultType" not in result
     assert len(asked) == 1
@@ -203,7 +202,7 @@ def test_an_answer_that_does_not_fit_leaves_the_question_open(case: AdapterCase,
 
 
 def test_a_legacy_call_that_is_cancelled_while_it_asks_leaves_nothing_behind(
-    case: AdapterCase, commands: dict[str, HostCommand], topic: str
+    case: AdapterCase, legacy_hosts: dict[str, RawHost], topic: str
 ) -> None:
     asked = threading.Event()
     held = threading.Event()
@@ -212,18 +211,17 @@ def test_a_legacy_call_that_is_cancelled_while_it_asks_leaves_nothing_behind(
         asked.set()
         return {"action": "cancel"} if held.wait(1) else {"action": "decline"}
 
-    with commands[case.environment].open() as host:
-        host.shake_hands()
-        host.answer_question = wait
-        pending = host.submit_call(case.asking, case.asking_arguments(topic), modern=False)
-        assert asked.wait(60)
-        host.cancel(pending)
-        held.set()
-        assert host.submit("ping").result() == {}
-        assert not pending.future.done()
-        host.answer_question = lambda _: case.answer
-        done = host.call(case.asking, case.asking_arguments(f"{topic} after"), modern=False)
-        assert done["isError"] is False
+    host = legacy_hosts[case.environment]
+    host.answer_question = wait
+    pending = host.submit_call(case.asking, case.asking_arguments(topic), modern=False)
+    assert asked.wait(60)
+    host.cancel(pending)
+    held.set()
+    assert host.submit("ping").result() == {}
+    assert not pending.future.done()
+    host.answer_question = lambda _: case.answer
+    done = host.call(case.asking, case.asking_arguments(f"{topic} after"), modern=False)
+    assert done["isError"] is False
 
 
 def test_nothing_but_messages_stood_on_standard_output(host: RawHost) -> None:

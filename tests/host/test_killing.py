@@ -9,7 +9,7 @@ import pytest
 from tests.host.model_server import ModelServer
 from tests.host.raw_host import HostCommand, HostGoneError
 
-SHORT, FULL = 5, 100
+SHORT, FULL = {"file": 5, "client": 2}, 100
 
 
 @pytest.mark.crash
@@ -44,7 +44,7 @@ def test_a_killed_run_ends_right_and_repeats_only_the_call_in_flight(
     )
     state: dict[str, str] | None = {} if keeps == "client" else None
     done: dict[str, object] = {}
-    for number in range(FULL if full else SHORT):
+    for number in range(FULL if full else SHORT[keeps]):
         topic = f"killed {environment} {keeps} {number}"
         step = dice.choice(steps)
         gate = model.hold(step, topic)
