@@ -12,7 +12,7 @@ import anyio
 import anyio.abc
 
 from hub.app.dapr_programs import DaprPorts, DaprSetup
-from hub.app.dapr_resources import sqlite_resources
+from hub.app.dapr_resources import sqlite_resources, write_resources
 from hub.errors import ConfigError, UpstreamDownError
 from hub.upstream.guarding import GroupGuard
 
@@ -40,7 +40,7 @@ def prepare_dapr(programs: Path, folder: Path, ports: DaprPorts, resources: Path
         if resources is None:
             resources = folder / "resources"
             resources.mkdir(exist_ok=True)
-            (resources / "components.yaml").write_text(sqlite_resources(folder / "state.db"), encoding="utf-8")
+            write_resources(resources, sqlite_resources(folder / "state.db"))
     except OSError as error:
         reason = error.strerror or "an unknown reason"
         raise ConfigError(f"{folder}: found no way to make it ({reason}); expected a folder for Dapr's data") from error

@@ -28,7 +28,16 @@ spec:
     components:
       pubsub: {inbound: {retry: redelivery}}
 """
-"""An event is tried five times, as in the embedded sidecar; without a policy Dapr tries it for ever."""
+"""An event is tried five times, as in the embedded sidecar; without a policy it is up to the broker."""
+
+
+def write_resources(folder: Path, components: str) -> None:
+    """Write components, and the policy beside them, into a folder that is there.
+
+    daprd reads a policy only where it is the first document of its file.
+    """
+    (folder / "components.yaml").write_text(components, encoding="utf-8")
+    (folder / "redelivery.yaml").write_text(_REDELIVERY, encoding="utf-8")
 
 
 def sqlite_resources(database: Path) -> str:
@@ -37,7 +46,7 @@ def sqlite_resources(database: Path) -> str:
     Source: Dapr components, `state.sqlite` and `pubsub.in-memory`.
     """
     state = _component(STATE_STORE, "state.sqlite", {"connectionString": f"file:{database}", "actorStateStore": "true"})
-    return "---\n".join((state, _component(PUBSUB, "pubsub.in-memory", {}), _REDELIVERY))
+    return "---\n".join((state, _component(PUBSUB, "pubsub.in-memory", {})))
 
 
 def redis_resources(address: str, password: str = "") -> str:
@@ -51,7 +60,7 @@ def redis_resources(address: str, password: str = "") -> str:
     server = {"redisHost": address, "redisPassword": password}
     state = _component(STATE_STORE, "state.redis", {**server, "actorStateStore": "true"})
     broker = _component(PUBSUB, "pubsub.redis", {**server, "processingTimeout": "2s", "redeliverInterval": "1s"})
-    return "---\n".join((state, broker, _REDELIVERY))
+    return "---\n".join((state, broker))
 
 
 def _component(name: str, kind: str, metadata: dict[str, str]) -> str:

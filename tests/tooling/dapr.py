@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hub.app.dapr_programs import DaprPorts, DaprSetup, find_dapr_programs
-from hub.app.dapr_resources import redis_resources, sqlite_resources
+from hub.app.dapr_resources import redis_resources, sqlite_resources, write_resources
 from hub.errors import ConfigError
 from tests.tooling.ports import LOOPBACK, free_port
 from tests.tooling.programs import Program, open_program
@@ -46,7 +46,7 @@ def open_dapr(programs: Path, folder: Path, store: Store = "sqlite") -> Generato
             text = redis_resources(stack.enter_context(open_redis(folder / "redis")))
         else:
             text = sqlite_resources(folder / "state.db")
-        (resources / "components.yaml").write_text(text)
+        write_resources(resources, text)
         setup = DaprSetup(programs=programs, folder=folder, resources=resources, ports=DaprPorts.free())
         start_dapr(stack, setup)
         yield setup
