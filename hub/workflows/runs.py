@@ -130,13 +130,16 @@ class Runs:
         """
         until = None if timeout_s is None else time.monotonic() + timeout_s
         request = service_pb.GetInstanceRequest(instanceId=run_id, getInputsAndOutputs=True)
-        delay = 0.05
+        delay, is_known = 0.05, False
         while True:
             left = _LONGEST_POLL_S if until is None else min(_LONGEST_POLL_S, until - time.monotonic())
             if left <= 0:
                 raise CallTimeoutError(f"run {run_id} has not ended within {timeout_s:g} s; it goes on")
             began = time.monotonic()
             try:
+                if not is_known:  # Dapr itself waits for a run that is not there
+                    await self._existing(run_id)
+                    is_known = True
                 state = self._state_of(await self._wait_ended(request, timeout_s=left), run_id)
             except DaprDownError:
                 if time.monotonic() - began < left / 2:

@@ -110,6 +110,8 @@ class Worker:
                 reason = "Dapr ended the stream"
             except grpc.aio.AioRpcError as error:
                 reason = error.code().name.lower()
+            except HubError as error:
+                reason = str(error)
             if self._ready.is_set():
                 self._ready, delay = anyio.Event(), 0.1
             _log.info("no work from Dapr (%s); the next try is in about %.1f s", reason, delay)
@@ -124,11 +126,12 @@ class Worker:
             await self._idle.wait()
 
     async def _take_items(self) -> None:
+        # Dapr sends nothing on the stream, not even headers, until there is work: Hello tells that it is there.
+        await self._hello(Empty(), timeout_s=10.0)
         self._turns.begin_stream()
         stream = self._work_items(service_pb.GetWorkItemsRequest(capabilities=cast("Any", [_STATEFUL_HISTORY])))
         try:
             async with anyio.create_task_group() as group:
-                await stream.wait_for_connection()
                 self._ready.set()
                 group.start_soon(self._keep_alive)
                 await self._read(stream)
