@@ -132,6 +132,8 @@ def test_a_transaction_writes_and_deletes_together(dapr: DaprClient, dapr_api: D
 
 
 def test_a_transaction_with_an_old_etag_writes_nothing(dapr: DaprClient, dapr_api: DaprApi) -> None:
+    if dapr_api.kind == "daprd-redis":
+        pytest.skip("Dapr's Redis store writes what comes before the operation that is refused")
     guarded, other = new_id(), new_id()
     dapr.save_state(dapr_api.state_store, guarded, "1")
     old = dapr.get_state(dapr_api.state_store, guarded).etag

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
+from types import FunctionType
 from typing import Any
 
 import dapr.ext.workflow as wf
@@ -347,15 +348,20 @@ WORKFLOWS = (
 )
 
 
+def _fresh(function: Any) -> Any:
+    """The same function as another object: the SDK marks those that it has registered, for one runtime a process."""
+    return FunctionType(function.__code__, function.__globals__, function.__name__)
+
+
 def build_runtime(host: str, port: int) -> wf.WorkflowRuntime:
     """A worker with everything in this module, not yet started."""
     runtime: Any = sdk.WorkflowRuntime(host=host, port=str(port))
     for activity in ACTIVITIES:
-        runtime.register_activity(activity, name=activity.__name__)
+        runtime.register_activity(_fresh(activity), name=activity.__name__)
     for workflow in WORKFLOWS:
-        runtime.register_workflow(workflow, name=workflow.__name__)
-    runtime.register_versioned_workflow(version_one, name="versioned", version_name="one", is_latest=False)
-    runtime.register_versioned_workflow(version_two, name="versioned", version_name="two", is_latest=True)
+        runtime.register_workflow(_fresh(workflow), name=workflow.__name__)
+    runtime.register_versioned_workflow(_fresh(version_one), name="versioned", version_name="one", is_latest=False)
+    runtime.register_versioned_workflow(_fresh(version_two), name="versioned", version_name="two", is_latest=True)
     return runtime
 
 
