@@ -81,9 +81,8 @@ async def test_two_agents_work_together_by_an_event(runner_of: RunnerOf, request
     runner = runner_of(researcher, writer)
 
     @runner.subscribe(topic)
-    async def handle(event) -> None:  # type: ignore[no-untyped-def]  # pyright: ignore  # noqa: PGH003
-        findings: str = event["findings"]
-        seen.add(await writer.draft(findings))
+    async def handle(event: Event) -> None:
+        seen.add(await writer.draft(event["findings"]))
 
     async with runner:
         assert await researcher.research("cats") == "all about cats"
