@@ -126,7 +126,27 @@ def test_a_crews_arguments_may_be_narrowed(commands: dict[str, HostCommand]) -> 
     assert manifest["packages"] == {"crewai": "1.15.30"}
 
 
-@pytest.mark.parametrize("target", ["nonsense", "crew:", "car:pkg:Name", "{}", '{"kind": "car", "ref": "a:b"}'])
+def test_a_second_tool_of_one_name_is_withheld(commands: dict[str, HostCommand]) -> None:
+    code, manifest, _ = _describe(commands["functions"], "function:functions:fail", "functions:functions.py")
+    assert code == 1
+    names = [tool["name"] for tool in manifest["tools"]]
+    assert sorted(set(names)) == sorted(names)
+    assert [problem["message"] for problem in manifest["problems"]] == [
+        "two tools named `fail`: give `functions.py` another `name`"
+    ]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "nonsense",
+        "crew:",
+        "car:pkg:Name",
+        "{}",
+        '{"kind": "car", "ref": "a:b"}',
+        '{"kind": "crew", "ref": "a:b", "name": "not a name"}',
+    ],
+)
 def test_a_target_that_makes_no_sense_ends_the_start(commands: dict[str, HostCommand], target: str) -> None:
     base = commands["functions"]
     command = HostCommand(python=base.python, project=base.project, targets=(target,), env=base.env)

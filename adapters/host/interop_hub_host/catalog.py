@@ -8,7 +8,7 @@ from typing import Any
 
 from .failures import RpcError, TargetError
 from .targets import Target, load_target, version_warnings
-from .tools import MAX_NAME_LENGTH, HostTool
+from .tools import HostTool
 
 Json = dict[str, Any]
 
@@ -44,9 +44,12 @@ def load(targets: Sequence[Target]) -> Loaded:
             loaded.problems.append(problem)
             continue
         for tool in tools:
-            if tool.name in loaded.tools or len(tool.name) > MAX_NAME_LENGTH:
-                message = f"two tools named `{tool.name}`: give `{target.reference}` another `name`"
-                loaded.problems.append(TargetError(target.reference, message))
+            if tool.name in loaded.tools:
+                problem = TargetError(
+                    target.reference, f"two tools named `{tool.name}`: give `{target.reference}` another `name`"
+                )
+                _report(problem)
+                loaded.problems.append(problem)
             else:
                 loaded.tools[tool.name] = tool
     loaded.warnings.extend(version_warnings())

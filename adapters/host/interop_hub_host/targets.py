@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 from .failures import TargetError
 from .functions import function_tool, module_functions
 from .references import import_framework, load_module, load_reference
-from .tools import HostTool
+from .tools import HostTool, tool_name
 
 Json = dict[str, Any]
 
@@ -61,6 +61,9 @@ def parse_target(text: str) -> Target:
             "a target in JSON needs `kind` and `ref`, and takes `name`, `description`, `inputs`,"
             " `schema`, `defaults` and `step_limit`",
         ) from error
+    if target.name is not None and target.name != tool_name(target.name, keep_case=True):
+        message = f"`{target.name}` is no tool name: at most 64 of letters, digits, `_` and `-`"
+        raise TargetError(target.reference, message)
     if target.kind not in KINDS:
         raise TargetError(target.reference, f"`{target.kind}` is no kind; expected one of {', '.join(KINDS)}")
     return target
@@ -179,7 +182,7 @@ def _langgraph_project(target: Target, path: Path, only: str | None = None) -> l
             one = Target(
                 kind="graph",
                 reference=reference,
-                name=target.name if only is not None and target.name else name,
+                name=target.name if only is not None and target.name else tool_name(name, keep_case=True),
                 description=target.description,
                 step_limit=target.step_limit,
             )

@@ -125,9 +125,6 @@ class HostTool:
     output_schema: Json
     call: Call
     context_schema: Json | None = None
-    title: str | None = None
-    prepare: Callable[[], None] | None = None
-    """What a first call would pay for, done before it, on a thread of its own."""
 
     def describe(self) -> Json:
         """Give the tool in wire form.
@@ -139,7 +136,6 @@ class HostTool:
             meta["hub/contextSchema"] = self.context_schema
         return {
             "name": self.name,
-            **({"title": self.title} if self.title else {}),
             "description": self.description,
             "inputSchema": self.input_schema,
             "outputSchema": self.output_schema,
@@ -147,10 +143,11 @@ class HostTool:
         }
 
 
-def tool_name(text: str) -> str:
-    """Make a tool's name of a class's or a title: snake case, at most 64 of `[A-Za-z0-9_-]`."""
-    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", text)
-    name = re.sub(r"[^A-Za-z0-9_-]+", "_", parted).strip("_").lower() or "agent"
+def tool_name(text: str, *, keep_case: bool = False) -> str:
+    """Make a tool's name of a class's or a title: at most 64 of `[A-Za-z0-9_-]`, in snake case unless kept."""
+    if not keep_case:
+        text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", text).lower()
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_") or "agent"
     if len(name) <= MAX_NAME_LENGTH:
         return name
     return f"{name[:55]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
