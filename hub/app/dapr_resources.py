@@ -31,6 +31,16 @@ spec:
 """An event is tried five times, as in the embedded sidecar; without a policy it is up to the broker."""
 
 
+_REDIS_BROKER = {
+    "processingTimeout": "2s",
+    "redeliverInterval": "1s",
+    # Each subscribed topic takes a connection out of the pool, by default for good and out of ten for each core:
+    # when they are gone, nothing can be published.
+    "readTimeout": "1s",
+    "poolSize": "100",
+}
+
+
 def write_resources(folder: Path, components: str) -> None:
     """Write components, and the policy beside them, into a folder that is there.
 
@@ -52,6 +62,8 @@ def sqlite_resources(database: Path) -> str:
 def redis_resources(address: str, password: str = "") -> str:
     """State and broker in one Redis server, or one that speaks its protocol.
 
+    Each subscription holds a connection, so the pool is larger than the 10 a core that it has by itself.
+
     Args:
         address: `host:port`.
 
@@ -59,7 +71,9 @@ def redis_resources(address: str, password: str = "") -> str:
     """
     server = {"redisHost": address, "redisPassword": password}
     state = _component(STATE_STORE, "state.redis", {**server, "actorStateStore": "true"})
-    broker = _component(PUBSUB, "pubsub.redis", {**server, "processingTimeout": "2s", "redeliverInterval": "1s"})
+    broker = _component(
+        PUBSUB, "pubsub.redis", {**server, "processingTimeout": "2s", "redeliverInterval": "1s", "poolSize": "200"}
+    )
     return "---\n".join((state, broker))
 
 
