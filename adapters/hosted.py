@@ -42,10 +42,12 @@ from hub.errors import (
 )
 from hub.upstream import ServerSettings, Surroundings
 from hub.upstream.seal import BrokenSealError
+from hub.upstream.task_scope import open_tasks
 
 LOOK_EVERY_S: Final = 10.0
 """How often a project is looked at for changes."""
 MAX_RETRY_S: Final = 300.0
+KEYED_TRIES: Final = 2
 IDEMPOTENCY_KEY: Final = "hub/idempotencyKey"
 THREAD: Final = "hub/thread"
 
@@ -115,13 +117,24 @@ class HostProvider:
         await self._ready()
         own, run_id = self._opened(params, caller)
         worker = self._worker(run_id)
-        async with worker.hold() as server:
-            outcome = await server.call(own, caller)
+        outcome = await self._call(worker, own, caller, tries=1 if run_id is None else KEYED_TRIES)
         if isinstance(outcome, Questions):
             return self._sealed(outcome, caller)
         if isinstance(outcome, Answer):
             _raise_passing(outcome.body)
         return outcome
+
+    async def _call(self, worker: Worker, params: Json, caller: Caller, *, tries: int) -> Outcome:
+        """Call the process; under a key again if it ended meanwhile, for the run goes on where it was."""
+        for number in range(1, tries + 1):
+            try:
+                async with worker.hold() as server:
+                    return await server.call(params, caller)
+            except UpstreamDownError:
+                if number == tries:
+                    raise
+                self._logger.info("a process ended in a call with a key; the call is made again")
+        raise UpstreamDownError(f"{self._name} gave no answer")
 
     async def get_prompt(self, params: Json, caller: Caller) -> Outcome:
         raise UnknownNameError(f"{self._name} has no prompts")
@@ -286,6 +299,7 @@ class HostProvider:
                 log_path=self._log_of(len(self._workers)),
                 extension=self._extension,
                 idle_s=self._settings.idle_s,
+                on_change=lambda: self._tell(Change(what="state")),
             )
             self._workers.append(worker)
             self._tasks.start_soon(worker.run)
@@ -332,10 +346,7 @@ async def open_host_provider(
     section: str, name: str, settings: HostedSettings, surroundings: Surroundings
 ) -> AsyncGenerator[HostProvider]:
     """Begin to look after one entry; this does not wait for it."""
-    async with anyio.create_task_group() as tasks:
+    async with open_tasks() as tasks:
         provider = HostProvider(section=section, name=name, settings=settings, surroundings=surroundings, tasks=tasks)
         tasks.start_soon(provider.run)
-        try:
-            yield provider
-        finally:
-            tasks.cancel_scope.cancel()
+        yield provider

@@ -1,6 +1,6 @@
 """One process of a host: started by the first call, stopped when nobody has called for a while."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -23,6 +23,7 @@ class Worker:
         log_path: Path | None,
         extension: Extension,
         idle_s: float,
+        on_change: Callable[[], None],
     ) -> None:
         self.settings = settings
         """For the next start."""
@@ -32,6 +33,7 @@ class Worker:
         self._log_path = log_path
         self._extension = extension
         self._idle_s = idle_s
+        self._on_change = on_change
         self._server: UpstreamServer | None = None
         self._wanted = anyio.Event()
         self._up = anyio.Event()
@@ -57,11 +59,13 @@ class Worker:
             ) as server:
                 self._server = server
                 self._up.set()
+                self._on_change()
                 try:
                     await self._wait_idle()
                 finally:
                     self._server = None
                     self._up, self._wanted = anyio.Event(), anyio.Event()
+                    self._on_change()
 
     @asynccontextmanager
     async def hold(self) -> AsyncGenerator[UpstreamServer]:

@@ -43,6 +43,7 @@ from hub.errors import (
     UpstreamDownError,
 )
 from hub.upstream import Surroundings
+from hub.upstream.task_scope import open_tasks
 
 FIRST_DELAY_S: Final = 0.2
 RETRY_EVERY_S: Final = 5.0
@@ -300,10 +301,7 @@ async def open_openapi_provider(
     name: str, settings: OpenApiSettings, surroundings: Surroundings
 ) -> AsyncGenerator[OpenApiProvider]:
     """Begin to read the document; this does not wait for it."""
-    async with open_client(settings) as client, anyio.create_task_group() as tasks:
+    async with open_client(settings) as client, open_tasks() as tasks:
         provider = OpenApiProvider(name=name, settings=settings, surroundings=surroundings, client=client)
         tasks.start_soon(provider.run)
-        try:
-            yield provider
-        finally:
-            tasks.cancel_scope.cancel()
+        yield provider
