@@ -34,9 +34,8 @@ spec:
 _REDIS_BROKER = {
     "processingTimeout": "2s",
     "redeliverInterval": "1s",
-    # Each subscribed topic takes a connection out of the pool, by default for good and out of ten for each core:
-    # when they are gone, nothing can be published.
-    "readTimeout": "1s",
+    # Each topic that was ever subscribed to holds a connection; the default pool has ten for each core, and when they
+    # are gone nothing can be published.
     "poolSize": "100",
 }
 
