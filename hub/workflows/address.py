@@ -12,7 +12,7 @@ import grpc
 import grpc.aio
 
 from hub.errors import HubError, TooLargeError, UnknownNameError
-from hub.workflows.errors import DaprDownError, DaprRefusedError, RunStateError
+from hub.workflows.errors import DaprDownError, DaprFailedError, DaprRefusedError, RunStateError
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -91,6 +91,7 @@ class Method(Generic[M]):
             DaprDownError: nobody answers; retryable.
             UnknownNameError: there is no run of that id.
             RunStateError: the run is in a state that does not allow it.
+            DaprFailedError: it, or a component behind it, failed; retryable.
             DaprRefusedError: anything else that Dapr says no to.
         """
         try:
@@ -123,7 +124,9 @@ def to_hub_error(error: grpc.aio.AioRpcError, method: str, address: DaprAddress)
     if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
         return DaprRefusedError(f"Dapr at {address.target} wants another token: set DAPR_API_TOKEN to the sidecar's")
     if code == grpc.StatusCode.RESOURCE_EXHAUSTED:
-        return TooLargeError(f"{method}: the message is larger than Dapr takes: {details}")
+        return TooLargeError(f"{method}: Dapr has no room for this: {details}")
+    if code in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN):
+        return DaprFailedError(f"{method}: Dapr failed: {details}")
     return DaprRefusedError(f"{method}: Dapr answered {code.name.lower()}: {details}")
 
 

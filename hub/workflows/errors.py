@@ -111,6 +111,13 @@ class DaprDownError(HubError):
     retryable = True
 
 
+class DaprFailedError(HubError):
+    """Dapr, or a component behind it, failed on its own ground; the same may work later."""
+
+    code = "dapr"
+    retryable = True
+
+
 class DaprRefusedError(HubError):
     """Dapr answered with an error: a missing component, a wrong token, a request that it does not know."""
 

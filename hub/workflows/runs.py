@@ -13,7 +13,7 @@ import anyio
 from hub.errors import CallTimeoutError, InvalidInputError, UnknownNameError
 from hub.workflows.address import DaprConnection
 from hub.workflows.context import ENVELOPE
-from hub.workflows.errors import DaprDownError, RunCancelledError, RunFailedError, RunStateError
+from hub.workflows.errors import DaprDownError, DaprFailedError, RunCancelledError, RunFailedError, RunStateError
 from hub.workflows.event_waits import wrap_event
 from hub.workflows.run_state import RunEvent, RunState, Status, to_run_event, to_run_state
 from hub.workflows.sdk import WORKFLOW_SERVICE, StringValue, Timestamp, service_pb
@@ -141,7 +141,7 @@ class Runs:
                     await self._existing(run_id)
                     is_known = True
                 state = self._state_of(await self._wait_ended(request, timeout_s=left), run_id)
-            except DaprDownError:
+            except (DaprDownError, DaprFailedError):
                 if time.monotonic() - began < left / 2:
                     await anyio.sleep(min(delay, left))
                     delay = min(delay * 2, 2.0)
@@ -350,7 +350,7 @@ class Runs:
             state = await self._existing(run_id)
         except UnknownNameError:
             return False
-        if state.workflow != workflow:
+        if state.workflow and state.workflow != workflow:  # Dapr knows the name only once the run has begun
             raise InvalidInputError(f"run {run_id} is one of {state.workflow}, not of {workflow}")
         return True
 

@@ -10,6 +10,7 @@ from dapr.proto.runtime.v1 import state_pb2 as state_pb
 from google.protobuf.empty_pb2 import Empty
 
 from hub.workflows.address import DaprConnection
+from hub.workflows.errors import DaprFailedError, RunStateError
 
 _SERVICE = "dapr.proto.runtime.v1.Dapr"
 _BULK = 500
@@ -102,17 +103,22 @@ class StateStore:
         Raises:
             RunStateError: a condition does not hold; somebody else was first.
         """
-        await self._transact(
-            state_pb.ExecuteStateTransactionRequest(
-                storeName=self.name,
-                operations=[
-                    state_pb.TransactionalStateOperation(
-                        operationType="upsert" if isinstance(each, Save) else "delete", request=_to_item(each)
-                    )
-                    for each in operations
-                ],
-            )
+        request = state_pb.ExecuteStateTransactionRequest(
+            storeName=self.name,
+            operations=[
+                state_pb.TransactionalStateOperation(
+                    operationType="upsert" if isinstance(each, Save) else "delete", request=_to_item(each)
+                )
+                for each in operations
+            ],
         )
+        try:
+            await self._transact(request)
+        except DaprFailedError as error:
+            # Dapr's own sidecar has no other word than `internal` for a condition that does not hold.
+            if any(each.etag is not None or (isinstance(each, Save) and each.is_new) for each in operations):
+                raise RunStateError(str(error)) from error
+            raise
 
 
 def _to_item(operation: Save | Delete) -> common_pb.StateItem:

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from hub.errors import HubError, TooLargeError
 from hub.workflows.address import DaprAddress, DaprConnection, anyio_cancellation, open_connection
 from hub.workflows.driver import Driver
-from hub.workflows.errors import DaprDownError
+from hub.workflows.errors import DaprDownError, DaprFailedError
 from hub.workflows.failure import Failure
 from hub.workflows.sdk import WORKFLOW_SERVICE, Empty, StringValue, orchestration_pb, service_pb
 from hub.workflows.step_runner import StepRunner
@@ -189,7 +189,7 @@ class Worker:
     async def _turn(self, request: service_pb.WorkflowRequest, token: str) -> None:
         try:
             response = await self._turns.play(request, token)
-        except DaprDownError as error:
+        except HubError as error:
             _log.info(
                 "run %s: its history cannot be read (%s); Dapr hands the turn out again", request.instanceId, error
             )
@@ -230,7 +230,7 @@ class Worker:
             response.completionToken = step.token
             try:
                 await self._complete_step(response)
-            except DaprDownError:
+            except (DaprDownError, DaprFailedError):
                 if time.monotonic() + delay > until or self._stopping:
                     return
                 await anyio.sleep(delay)

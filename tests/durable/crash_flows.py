@@ -13,6 +13,7 @@ from hub.workflows import (
     Context,
     DaprAddress,
     Functions,
+    RetryAfterError,
     RetryPolicy,
     current_step,
     open_connection,
@@ -23,7 +24,7 @@ from hub.workflows.worker import WorkerSettings
 from tests.durable.ledger import write_effect
 
 ledger_port = 0
-SHAPES = ("steps", "timers", "children", "events", "questions", "retries", "wide")
+SHAPES = ("steps", "timers", "children", "events", "questions", "retries", "limits", "wide")
 
 
 async def effect(n: int) -> int:
@@ -40,6 +41,14 @@ async def effect_at_second_try(n: int) -> int:
     assert info is not None
     if info.attempt == 1:
         raise ConnectionError("the first attempt fails")
+    return await effect(n)
+
+
+async def effect_after_a_limit(n: int) -> int:
+    info = current_step()
+    assert info is not None
+    if info.attempt <= 2:
+        raise RetryAfterError(0.4)
     return await effect(n)
 
 
@@ -75,6 +84,8 @@ async def mixed(ctx: Context, shape: str) -> int:
             return await ctx.step(effect, 10 if reply.accepted else 0)
         case "retries":
             return await ctx.step(effect_at_second_try, 10, retry=RetryPolicy(first_delay_s=0.1))
+        case "limits":
+            return await ctx.step(effect_after_a_limit, 10)
         case _:
             return sum(await ctx.gather(*[ctx.step(effect, 1) for _ in range(10)]))
 
