@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import dapr.ext.workflow as wf
+import grpc
 
 TIMEOUT_S = 20
 
@@ -60,6 +61,17 @@ class Scenario:
 
     def status(self, run_id: str) -> wf.WorkflowStatus:
         return self.state(run_id).runtime_status
+
+    def wait_until_there(self, run_id: str) -> None:
+        """Wait until a run that somebody else starts, or that a restart brings back, can be read."""
+
+        def is_there() -> bool:
+            try:
+                return self.client.get_workflow_state(run_id) is not None
+            except grpc.RpcError:  # Dapr on Redis may be asked between two of its own writes
+                return False
+
+        wait_until(is_there, f"{run_id} is there")
 
     def wait_for_status(self, run_id: str, status: wf.WorkflowStatus) -> None:
         wait_until(lambda: self.status(run_id) == status, f"{run_id} is {status}")

@@ -11,7 +11,7 @@ import pytest
 from dapr.clients import DaprClient
 
 from tests.sidecar.processes import DaprApi, running_sidecar
-from tests.sidecar.scenario import new_id
+from tests.sidecar.scenario import new_id, wait_until
 
 
 def test_the_components_are_listed_with_what_they_can_do(dapr: DaprClient, dapr_api: DaprApi) -> None:
@@ -28,8 +28,15 @@ def test_metadata_that_a_client_sets_is_told(dapr: DaprClient) -> None:
 
 @pytest.mark.parametrize("path", ["/v1.0/healthz", "/v1.0/healthz/outbound"])
 def test_health_is_answered_over_http(dapr_api: DaprApi, path: str) -> None:
-    with urllib.request.urlopen(f"http://{dapr_api.host}:{dapr_api.http_port}{path}", timeout=5) as answer:
-        assert answer.status == 204
+    def is_answered() -> bool:
+        try:
+            with urllib.request.urlopen(f"http://{dapr_api.host}:{dapr_api.http_port}{path}", timeout=5) as answer:
+                return answer.status == 204
+        except urllib.error.HTTPError as error:  # Dapr is healthy only once its placement is
+            error.close()
+            return False
+
+    wait_until(is_answered, f"{path} is answered with 204")
 
 
 def test_another_path_is_not_found(dapr_api: DaprApi) -> None:

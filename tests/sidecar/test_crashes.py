@@ -46,7 +46,7 @@ def test_a_killed_sidecar_goes_on_where_it_was(tmp_path: Path) -> None:
         sidecar.kill()
         stack.enter_context(running_sidecar(tmp_path / "s.db", grpc_port=grpc_port, http_port=http_port))
         for run_id in ids:
-            wait_until(lambda run_id=run_id: scenario.client.get_workflow_state(run_id), "the run is there")
+            scenario.wait_until_there(run_id)
             scenario.client.raise_workflow_event(run_id, "go", data=100)
         outputs = [output_of(scenario.finish(run_id)) for run_id in ids]
     counts = read_ledger(ledger)
@@ -99,7 +99,7 @@ def test_kills_at_random_moments_lose_nothing(tmp_path: Path, full: bool) -> Non
                 worker_stack.close()
                 worker_stack.enter_context(running_worker_process(sidecar.api, ledger))
         for run_id in ids:
-            wait_until(lambda run_id=run_id: scenario.client.get_workflow_state(run_id), "the run is there")
+            scenario.wait_until_there(run_id)
             scenario.client.raise_workflow_event(run_id, "go", data=100)
         outputs = [output_of(scenario.finish(run_id)) for run_id in ids]
         sidecar.kill()

@@ -158,6 +158,8 @@ def test_a_value_is_gone_when_its_time_is_over(dapr: DaprClient, dapr_api: DaprA
 
 
 def test_a_later_write_without_a_time_to_live_stays(dapr: DaprClient, dapr_api: DaprApi) -> None:
+    if dapr_api.kind == "daprd-redis":
+        pytest.skip("Dapr's Redis store keeps the first time to live")
     short, kept = new_id(), new_id()
     dapr.save_state(dapr_api.state_store, short, "1", state_metadata={"ttlInSeconds": "1"})
     dapr.save_state(dapr_api.state_store, kept, "1", state_metadata={"ttlInSeconds": "1"})

@@ -66,7 +66,7 @@ def test_a_run_can_catch_the_failure_of_a_step(scenario: Scenario) -> None:
 def test_children_run_under_their_own_or_a_given_id(scenario: Scenario) -> None:
     run_id = new_id()
     assert scenario.output("parent", 5, run_id) == [15, 16]
-    assert output_of(scenario.state(f"{run_id}-named")) == 16
+    assert output_of(scenario.finish(f"{run_id}-named")) == 16
 
 
 def test_children_of_children_run(scenario: Scenario) -> None:
@@ -92,7 +92,7 @@ def test_a_child_under_an_id_that_is_alive_fails_and_the_parent_goes_on(scenario
 def test_terminating_a_child_fails_it_for_its_parent(scenario: Scenario) -> None:
     child_id = new_id()
     run_id = scenario.start("parent_of", child_id)
-    wait_until(lambda: scenario.client.get_workflow_state(child_id), "the child is there")
+    scenario.wait_until_there(child_id)
     scenario.client.terminate_workflow(child_id)
     assert output_of(scenario.finish(run_id))[0] == "failed"
 
@@ -159,7 +159,7 @@ def test_timers_of_an_earlier_generation_do_not_fire_into_the_next(scenario: Sce
 def test_terminate_ends_the_run_and_its_children(scenario: Scenario) -> None:
     child_id = new_id()
     run_id = scenario.start("parent_of", child_id)
-    wait_until(lambda: scenario.client.get_workflow_state(child_id), "the child is there")
+    scenario.wait_until_there(child_id)
     scenario.client.terminate_workflow(run_id, output="stopped")
     state = scenario.finish(run_id)
     scenario.wait_for_status(child_id, Status.TERMINATED)
@@ -169,7 +169,7 @@ def test_terminate_ends_the_run_and_its_children(scenario: Scenario) -> None:
 def test_terminate_without_recursion_leaves_the_children(scenario: Scenario) -> None:
     child_id = new_id()
     run_id = scenario.start("parent_of", child_id)
-    wait_until(lambda: scenario.client.get_workflow_state(child_id), "the child is there")
+    scenario.wait_until_there(child_id)
     scenario.client.terminate_workflow(run_id, recursive=False)
     scenario.finish(run_id)
     scenario.client.raise_workflow_event(child_id, "approve", data=1)
@@ -190,7 +190,7 @@ def test_a_paused_run_keeps_its_events_until_it_goes_on(scenario: Scenario) -> N
 def test_a_parent_waits_for_a_paused_child(scenario: Scenario) -> None:
     child_id = new_id()
     run_id = scenario.start("parent_of", child_id)
-    wait_until(lambda: scenario.client.get_workflow_state(child_id), "the child is there")
+    scenario.wait_until_there(child_id)
     scenario.client.wait_for_workflow_start(child_id, timeout_in_seconds=TIMEOUT_S)
     scenario.client.pause_workflow(child_id)
     scenario.wait_for_status(child_id, Status.SUSPENDED)
