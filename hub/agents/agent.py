@@ -7,12 +7,13 @@ from functools import cached_property
 from typing import Any, ClassVar, Protocol, cast
 
 from hub.agents.durable_method import RUN_METHOD, DurableMethod, durable_methods
-from hub.agents.errors import NotHostedError
+from hub.agents.errors import NotHostedError, ToolError
 from hub.agents.hooks import Hooks
 from hub.agents.house import ToolSource
 from hub.agents.llm import Llm
 from hub.agents.loop import run_task
 from hub.agents.memory.protocol import Memory
+from hub.agents.messages import ToolRequest
 from hub.agents.models.choice import Model
 from hub.agents.run import agent_run
 from hub.agents.signatures import Json
@@ -171,6 +172,19 @@ class DurableAgent:
             await self.host.run(PUBLISH, PUBLISH.signature.dump((), arguments))
 
     # In a run
+
+    async def call_tool(self, name: str, arguments: Mapping[str, Any] | None = None) -> Any:
+        """Call one of the agent's tools by the name that its model knows, as the model would.
+
+        Raises:
+            ToolError: the tool failed, or there is none of that name.
+        """
+        run = agent_run(self, self.context)
+        toolbox = await run.open_toolbox()
+        result = await toolbox.call(ToolRequest(id=name, name=name, arguments=dict(arguments or {})))
+        if result.failed:
+            raise ToolError(f"{name}: {result.content}")
+        return result.content
 
     @property
     def llm(self) -> Llm:

@@ -6,7 +6,7 @@ from hub.agents.errors import TurnLimitError
 from hub.agents.hooks import ToolResult
 from hub.agents.llm import Output
 from hub.agents.messages import Message, ToolRequest, request, text_of, tool_requests, tool_return, user
-from hub.agents.toolbox import Toolbox, open_toolbox
+from hub.agents.toolbox import Toolbox
 
 if TYPE_CHECKING:
     from hub.agents.run import AgentRun
@@ -23,7 +23,7 @@ async def run_task(run: "AgentRun", task: str) -> Any:
     """
     agent = run.agent
     output = Output(agent.output_type) if agent.output_type is not None else None
-    toolbox = await open_toolbox(run)
+    toolbox = await run.open_toolbox()
     earlier, remembered = await run.recall(task)
     instructions = run.instructions(remembered)
     told: list[Message] = [user(task, instructions=instructions)]

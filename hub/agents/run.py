@@ -14,6 +14,7 @@ from hub.workflows import Context
 
 if TYPE_CHECKING:
     from hub.agents.agent import DurableAgent
+    from hub.agents.toolbox import Toolbox
 
 THREAD_KEY = "thread"
 """In a run's meta: the conversation that it belongs to; child runs inherit it."""
@@ -32,6 +33,15 @@ class AgentRun:
         self.thread = str(context.meta.get(THREAD_KEY) or context.run_id)
         self.totals = Totals()
         self.tool_calls = 0
+        self._toolbox: Toolbox | None = None
+
+    async def open_toolbox(self) -> "Toolbox":
+        """The agent's tools; what sources offer is listed once a run."""
+        if self._toolbox is None:
+            from hub.agents.toolbox import open_toolbox
+
+            self._toolbox = await open_toolbox(self)
+        return self._toolbox
 
     async def ask_model(
         self,
