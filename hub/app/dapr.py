@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import AsyncGenerator, Generator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.abc
@@ -15,6 +16,9 @@ from hub.app.dapr_programs import DaprPorts, DaprSetup
 from hub.app.dapr_resources import sqlite_resources, write_resources
 from hub.errors import ConfigError, UpstreamDownError
 from hub.upstream.guarding import GroupGuard
+
+if TYPE_CHECKING:
+    import aiohttp
 
 START_TIMEOUT_S = 60.0
 _STOP_GRACE_S = 10.0
@@ -126,12 +130,19 @@ async def _wait_until_ready(setup: DaprSetup) -> None:
 
     with anyio.move_on_after(START_TIMEOUT_S):
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
-            while True:
-                with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-                    async with session.get(setup.outbound_health_url) as answer:
-                        if answer.ok:
-                            return
-                await anyio.sleep(_ASK_EVERY_S)
+            for url in setup.health_urls:
+                while not await _is_well(session, url):  # noqa: ASYNC110 - another program's state, asked for
+                    await anyio.sleep(_ASK_EVERY_S)
+        return
     raise UpstreamDownError(
         f"Dapr was not ready within {START_TIMEOUT_S:g} s; its logs are {setup.log_of('daprd')} and beside it"
     )
+
+
+async def _is_well(session: "aiohttp.ClientSession", url: str) -> bool:
+    import aiohttp
+
+    with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+        async with session.get(url) as answer:
+            return answer.ok
+    return False

@@ -111,12 +111,13 @@ class DaprSetup:
     app_id: str = APP_ID
 
     @property
-    def outbound_health_url(self) -> str:
-        """Answers 204 once daprd serves apps.
+    def health_urls(self) -> tuple[str, str]:
+        """Answer 204, once daprd serves apps, and once every part of it is well.
 
-        Source: Dapr health API, `healthz/outbound`.
+        Source: Dapr health API, `healthz/outbound` and `healthz`.
         """
-        return f"http://{HOST}:{self.ports.http}/v1.0/healthz/outbound"
+        healthz = f"http://{HOST}:{self.ports.http}/v1.0/healthz"
+        return f"{healthz}/outbound", healthz
 
     def log_of(self, program: str) -> Path:
         return self.folder / f"{program}.log"

@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 from hub.app.dapr_programs import PROGRAMS
+from tests.sidecar.scenario import wait_until
 from tests.tooling.dapr import find_programs
 
 pytestmark = [
@@ -64,14 +64,6 @@ def programs_in(folder: Path) -> dict[str, int]:
                 if name in PROGRAMS and (entry / "cwd").resolve().is_relative_to(folder):
                     found[name] = int(entry.name)
     return found
-
-
-def wait_until(is_reached: Callable[[], object], what: str, timeout_s: float = 20) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not is_reached():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not reached: {what}")
-        time.sleep(0.05)
 
 
 def test_a_run_goes_on_after_all_programs_were_stopped_and_started_again(folder: Path) -> None:

@@ -32,7 +32,8 @@ def start_dapr(stack: ExitStack, setup: DaprSetup) -> dict[str, Program]:
         name: stack.enter_context(open_program(command, setup.log_of(name), cwd=setup.folder))
         for name, command in setup.commands().items()
     }
-    started["daprd"].wait_for_answer(setup.outbound_health_url, status=204, deadline_s=READY_S)
+    for url in setup.health_urls:
+        started["daprd"].wait_for_answer(url, status=204, deadline_s=READY_S)
     return started
 
 
