@@ -99,7 +99,7 @@ def _python_file(path: Path, folder: Path) -> Sequence[Recognised]:
         objects = list(_objects(source))
     except SyntaxError:
         return ()
-    project = _project_of(path)
+    project = nearest_project(path)
     relative = path.relative_to(project).as_posix()
     found = [
         Recognised(
@@ -215,7 +215,7 @@ def _module(file: Path, project: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def _project_of(path: Path) -> Path:
+def nearest_project(path: Path) -> Path:
     """The nearest folder above a file that is a project; its own folder where there is none."""
     for folder in path.parents:
         if (folder / "pyproject.toml").is_file() or (folder / ".venv").is_dir():

@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version as distribution_version
 from typing import cast
@@ -79,16 +79,17 @@ class Hub:
 
     async def _run(self, name: str, server: _Server, *, task_status: anyio.abc.TaskStatus[None]) -> None:
         settings = server.settings
-        opening = (
-            self._adapted(name, settings) if isinstance(settings, AdapterEntry) else self._upstream(name, settings)
-        )
         try:
-            async with opening as section:
+            async with self.open_section(name, settings) as section:
                 self.catalog.add(section)
                 task_status.started()
                 await server.stop.wait()
         finally:
             server.ended.set()
+
+    def open_section(self, name: str, settings: Wanted) -> AbstractAsyncContextManager[Section]:
+        """A provider with the rules of its listing, outside of the catalogue."""
+        return self._adapted(name, settings) if isinstance(settings, AdapterEntry) else self._upstream(name, settings)
 
     @asynccontextmanager
     async def _upstream(self, name: str, settings: ServerSettings) -> AsyncGenerator[Section]:
@@ -129,7 +130,7 @@ class Hub:
             store=self._kept,
             log_path=self._places.log_of(name),
             variables=variables(),
-            way_back=(sys.executable, "-c", _HUB, "connect", str(self._places.running)),
+            way_back=(sys.executable, "-c", _HUB, "connect", str(self._places.state)),
         )
 
     async def fetch_json(self, url: str, headers: Mapping[str, str]) -> Json:

@@ -8,7 +8,9 @@ import typer
 from typer.exceptions import TyperException
 
 from hub.cli import (
+    add,
     call,
+    connect,
     doctor,
     import_file,
     init,
@@ -52,9 +54,11 @@ app.command("servers")(servers.servers)
 app.command("tools")(tools.tools)
 app.command("call")(call.call)
 app.command("import")(import_file.import_file)
+app.command("add")(add.add)
 app.command("doctor")(doctor.doctor)
 app.command("logs")(logs.logs)
 app.command("schema")(schema_command.schema)
+app.command("connect", hidden=True)(connect.connect)
 app.command("runs")(runs.runs)
 app.add_typer(run_command.run_app)
 app.add_typer(questions.questions_app)

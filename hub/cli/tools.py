@@ -35,7 +35,9 @@ def tools(
     if as_json:
         write_json({"tools": found})
         return
-    rows = [[str(entry["name"]), _arguments(entry), first_line(str(entry.get("description") or ""))] for entry in found]
+    rows = [
+        [str(entry["name"]), argument_names(entry), first_line(str(entry.get("description") or ""))] for entry in found
+    ]
     if rows:
         write_table(["TOOL", "ARGUMENTS", "DESCRIPTION"], rows)
     else:
@@ -52,7 +54,7 @@ def _fits(entry: "Json", text: str) -> bool:
     return text.lower() in f"{name}\n{entry.get('title') or ''}\n{entry.get('description') or ''}".lower()
 
 
-def _arguments(entry: "Json") -> str:
+def argument_names(entry: "Json") -> str:
     """The argument names, those that may be left out in brackets."""
     schema = cast("dict[str, Any]", entry.get("inputSchema") or {})
     required = set(cast("list[str]", schema.get("required") or []))

@@ -30,15 +30,24 @@ def with_servers(before: str, added: Mapping[str, dict[str, object]], file: Path
     Raises:
         ConfigError: the text is not one that servers can be put into.
     """
+    return with_entries(before, "servers", added, file)
+
+
+def with_entries(before: str, section: str, added: Mapping[str, dict[str, object]], file: Path) -> str:
+    """The text with more entries at the end of a section.
+
+    Raises:
+        ConfigError: the text is not one that entries can be put into.
+    """
     document = read_document(file, before).document
     old = cast("dict[str, object]", document.value) if isinstance(document.value, dict) else {}
-    wanted = {**old, "servers": {**cast("dict[str, object]", old.get("servers") or {}), **added}}
+    wanted = {**old, section: {**cast("dict[str, object]", old.get(section) or {}), **added}}
     for way in (_spliced, _rewritten):
-        after = way(before, added, document, file)
+        after = way(before, section, added, document)
         if after is not None and _says(after, wanted, file):
             return after
     raise ConfigError(
-        f"{shown_path(file)}: found a form that servers can't be put into; expected `servers:` as a block"
+        f"{shown_path(file)}: found a form that entries can't be put into; expected `{section}:` as a block"
     )
 
 
@@ -56,14 +65,14 @@ def _says(text: str, wanted: object, file: Path) -> bool:
         return False
 
 
-def _spliced(before: str, added: Mapping[str, dict[str, object]], document: Document, file: Path) -> str | None:
-    """The text with lines added; None where `servers` is not a block of its own lines."""
+def _spliced(before: str, section: str, added: Mapping[str, dict[str, object]], document: Document) -> str | None:
+    """The text with lines added; None where the section is not a block of its own lines."""
     lines = before.splitlines()
-    first = re.compile(r"servers:\s*(#.*)?$")
+    first = re.compile(rf"{re.escape(section)}:\s*(#.*)?$")
     start = next((number for number, line in enumerate(lines) if first.match(line)), None)
     if start is None:
         rest = cast("dict[str, object]", document.value) if isinstance(document.value, dict) else {}
-        return None if "servers" in rest else f"{before.rstrip()}\n\nservers:\n{indent(dump(added), '  ')}"
+        return None if section in rest else f"{before.rstrip()}\n\n{section}:\n{indent(dump(added), '  ')}".lstrip()
     end = next((n for n in range(start + 1, len(lines)) if re.match(r"[^\s#]", lines[n])), len(lines))
     while end > start + 1 and re.match(r"#|\s*$", lines[end - 1]):
         end -= 1
@@ -72,8 +81,8 @@ def _spliced(before: str, added: Mapping[str, dict[str, object]], document: Docu
     return "\n".join([*lines[:end], *block, *lines[end:]]) + "\n"
 
 
-def _rewritten(before: str, added: Mapping[str, dict[str, object]], document: Document, file: Path) -> str | None:
-    """The text written anew from its values and comments, for one that has `servers` in braces."""
+def _rewritten(before: str, section: str, added: Mapping[str, dict[str, object]], document: Document) -> str | None:
+    """The text written anew from its values and comments, for one that has the section in braces."""
     yaml = _writer(2, 2)
     try:
         root = cast("Callable[[StringIO], object]", yaml.load)(StringIO(before))
@@ -82,11 +91,11 @@ def _rewritten(before: str, added: Mapping[str, dict[str, object]], document: Do
     if not isinstance(root, dict):
         return None
     whole = cast("dict[str, object]", root)
-    inner = whole.get("servers")
+    inner = whole.get(section)
     if isinstance(inner, dict) and inner:
         cast("dict[str, object]", inner).update({name: _laid_out(entry) for name, entry in added.items()})
     else:
-        whole["servers"] = _laid_out(dict(added))
+        whole[section] = _laid_out(dict(added))
     out = StringIO()
     cast("Callable[[object, StringIO], None]", yaml.dump)(whole, out)
     return out.getvalue()
