@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from hub.workflows.sdk import service_pb
 
-_KEPT = 1_000
+_KEPT = 256
 _KEPT_FOR_S = 120.0
 
 StepKey = tuple[str, str, int]

@@ -45,8 +45,8 @@ class WorkerSettings(BaseModel):
     max_payload_bytes: int = Field(
         default=DEFAULT_MAX_PAYLOAD_BYTES, ge=1_024, description="Largest argument list or result, as JSON."
     )
-    max_cached_runs: int = Field(default=2_000, ge=0, description="Runs whose history is kept between turns.")
-    max_cached_bytes: int = Field(default=64 * 2**20, ge=0, description="Size of those histories together.")
+    max_cached_runs: int = Field(default=500, ge=0, description="Runs whose history is kept between turns.")
+    max_cached_bytes: int = Field(default=16 * 2**20, ge=0, description="Size of those histories together.")
     start_timeout_s: float = Field(default=30, gt=0, description="Seconds until Dapr has to be there at the start.")
     stop_timeout_s: float = Field(
         default=5, ge=0, description="Seconds that steps may still take when the worker stops."
