@@ -169,7 +169,8 @@ class _Application:
         )
         if not create_run(self._tx, child, self._app_id):
             details = orchestration_pb.TaskFailureDetails(
-                errorType="DuplicateInstanceError", errorMessage=f"a run with the id '{child_id}' is alive already"
+                errorType="WorkflowInstanceAlreadyExists",
+                errorMessage=f"an active workflow with ID '{child_id}' already exists",
             )
             tell_parent(self._tx, parent, FAILED, None, details)
 

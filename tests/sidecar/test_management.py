@@ -174,9 +174,7 @@ def test_a_run_again_from_one_of_many_parallel_steps_completes_the_others(scenar
     assert output_of(scenario.finish(again)) == [1, 20, 3, 4]
 
 
-def test_a_run_again_from_a_child_starts_a_child_of_its_own(scenario: Scenario, dapr_api: DaprApi) -> None:
-    if not dapr_api.is_embedded:
-        pytest.skip("Dapr 1.18 runs again from steps and timers only")
+def test_a_run_again_from_a_child_starts_a_child_of_its_own(scenario: Scenario) -> None:
     state = scenario.run("catching_parent")
     event_id = _event_id(scenario, state.instance_id, "CHILD_WORKFLOW_INSTANCE_CREATED")
     child_id = new_id()

@@ -8,7 +8,6 @@ import dapr.ext.workflow as wf
 import grpc
 import pytest
 
-from tests.sidecar.processes import DaprApi
 from tests.sidecar.scenario import TIMEOUT_S, Scenario, new_id, output_of, wait_until
 from tests.sidecar.workflows import GATE
 
@@ -81,11 +80,9 @@ def test_a_failing_child_is_tried_again(scenario: Scenario) -> None:
     assert scenario.output("retrying_parent", new_id()) == "at last"
 
 
-def test_a_child_under_an_id_that_is_alive_fails_and_the_parent_goes_on(scenario: Scenario, dapr_api: DaprApi) -> None:
-    if not dapr_api.is_embedded:
-        pytest.skip("Dapr attaches to the living run or waits for it, depending on its release")
+def test_a_child_under_an_id_that_is_alive_fails_and_the_parent_goes_on(scenario: Scenario) -> None:
     taken = scenario.start_and_wait_for_start("event")
-    assert scenario.output("parent_of", taken) == ["failed", "DuplicateInstanceError"]
+    assert scenario.output("parent_of", taken) == ["failed", "WorkflowInstanceAlreadyExists"]
     scenario.client.terminate_workflow(taken)
 
 
