@@ -1,6 +1,7 @@
 """The same durable functions on each sidecar, on the hub's worker and on the SDK's own."""
 
 import gc
+import threading
 import uuid
 import warnings
 from collections.abc import AsyncGenerator, Generator
@@ -77,6 +78,11 @@ async def worker(
         yield worker_kind
         await anyio.to_thread.run_sync(runtime.shutdown)
         del runtime
+        for thread in threading.enumerate():  # of steps that ran there; each holds its loop until it ends
+            loop: Any = getattr(thread, "loop", None)
+            if loop is not None and not loop.is_running():
+                await anyio.to_thread.run_sync(thread.join, 5.0)
+            del loop, thread
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)  # the SDK never closes its worker's event loop
             gc.collect()
