@@ -1,5 +1,6 @@
 """What most scenarios do with the SDK's workflow client."""
 
+import functools
 import json
 import time
 import uuid
@@ -29,11 +30,37 @@ def wait_until(is_reached: Callable[[], object], what: str, timeout_s: float = T
         time.sleep(0.01)
 
 
+TORN_READ = "missing from state store"
+"""What Dapr says when it is asked about a run between two of its own writes; the next look is well."""
+
+
+class PatientClient:
+    """The SDK's client, asked again where Dapr read what it was just writing."""
+
+    def __init__(self, client: wf.DaprWorkflowClient) -> None:
+        self._client: Any = client
+
+    def __getattr__(self, name: str) -> Any:
+        method: Any = getattr(self._client, name)
+        return functools.partial(_asked_again, method) if callable(method) else method
+
+
+def _asked_again(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    deadline = time.monotonic() + TIMEOUT_S
+    while True:
+        try:
+            return method(*args, **kwargs)
+        except grpc.RpcError as error:
+            if TORN_READ not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
 class Scenario:
     """Starts runs and looks at them."""
 
     def __init__(self, client: wf.DaprWorkflowClient) -> None:
-        self.client: Any = client  # its generics are only half typed
+        self.client: Any = PatientClient(client)  # its generics are only half typed
 
     def start(self, name: str, value: Any = None, run_id: str | None = None) -> str:
         return self.client.schedule_new_workflow(name, input=value, instance_id=run_id or new_id())
