@@ -10,7 +10,6 @@ import anyio
 import anyio.to_thread
 import jsonschema_rs
 import pytest
-from tests.wrapped.processes import kill_hosts
 
 from adapters.hosted import HostProvider, open_host_provider
 from adapters.settings import CrewSettings, FlowSettings, GraphSettings, HostedSettings
@@ -19,6 +18,7 @@ from hub.upstream import Surroundings
 from tests.host.model_server import ModelServer
 from tests.upstream.callers import modern
 from tests.wrapped.environments import PROJECTS
+from tests.wrapped.processes import kill_hosts
 
 
 @dataclass(frozen=True, kw_only=True)
