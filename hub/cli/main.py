@@ -12,6 +12,7 @@ from hub.cli import (
     call,
     connect,
     doctor,
+    events,
     import_file,
     init,
     logs,
@@ -62,6 +63,7 @@ app.command("connect", hidden=True)(connect.connect)
 app.command("runs")(runs.runs)
 app.add_typer(run_command.run_app)
 app.add_typer(questions.questions_app)
+app.add_typer(events.events_app)
 
 
 def _show_version(wanted: bool) -> None:

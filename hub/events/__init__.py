@@ -1,5 +1,6 @@
 """Events between agents, over whatever broker Dapr's pub/sub component stands for."""
 
+from hub.events.dead_letters import DeadLetter, DeadLetters
 from hub.events.event import Event
 from hub.events.publish import PUBLISH, PUBLISH_STEP, Publisher, publish_in
 from hub.events.subscriber import open_subscriber
@@ -10,6 +11,8 @@ __all__ = [
     "HANDLER_RETRY",
     "PUBLISH",
     "PUBLISH_STEP",
+    "DeadLetter",
+    "DeadLetters",
     "Event",
     "Publisher",
     "Subscription",

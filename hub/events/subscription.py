@@ -7,7 +7,7 @@ from typing import Any, Final, cast, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from hub.errors import InvalidInputError
+from hub.errors import HubError, InvalidInputError
 from hub.events.event import Event, Json
 from hub.events.publish import publish_in
 from hub.workflows import ChildFailedError, Context, RetryPolicy, Workflow
@@ -15,7 +15,15 @@ from hub.workflows import ChildFailedError, Context, RetryPolicy, Workflow
 Handler = Callable[[Any], Awaitable[Any]]
 
 DEAD_SUFFIX: Final = ".dead"
+DELIVERY_PREFIX: Final = "hub.event."
+"""Stands before a handler's name in the name of the workflow that an event starts."""
 HANDLER_RETRY: Final = RetryPolicy(max_attempts=3, first_delay_s=1, max_delay_s=60)
+
+
+class HandlerFailedError(HubError):
+    """A handler failed as often as its policy lets it try; its event is with the dead letters."""
+
+    code = "handler_failed"
 
 
 class Subscription:
@@ -81,7 +89,7 @@ class Subscription:
         async def handle(ctx: Context, event: Json) -> Any:
             return await self.handler(self._argument(Event(event)))
 
-        return Workflow(cast("Any", handle), name=f"{self.name}.handle")
+        return Workflow(cast("Any", handle), name=f"hub.handle.{self.name}")
 
     @cached_property
     def delivery(self) -> Workflow[..., Any]:
@@ -91,11 +99,11 @@ class Subscription:
             try:
                 return await ctx.child(self.handling, event, retry=self.retry)
             except ChildFailedError as error:
-                dead = {**event, "data": event.get("data")}
+                why = f"{error.error_type}: {error.reason}"
                 await publish_in(
                     ctx,
                     self.dead_letter_topic,
-                    dead.get("data"),
+                    event.get("data"),
                     type=str(event.get("type") or "") or None,
                     source=str(event.get("source") or self.name),
                     more={
@@ -103,12 +111,12 @@ class Subscription:
                         "hubeventid": str(event.get("id", "")),
                         "hubhandler": self.name,
                         "hubrunid": ctx.run_id,
-                        "huberror": f"{error.error_type}: {error.reason}"[:1000],
+                        "huberror": why[:1000],
                     },
                 )
-                raise
+                raise HandlerFailedError(why) from error
 
-        return Workflow(cast("Any", deliver), name=self.name)
+        return Workflow(cast("Any", deliver), name=f"{DELIVERY_PREFIX}{self.name}")
 
     def _argument(self, event: Event) -> Any:
         if self._data_type is None:
