@@ -1,0 +1,39 @@
+"""docs/real-dapr.md has the components that the tests and `hub up --dapr` start with."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from hub.app.dapr_programs import VERSION
+from hub.app.dapr_resources import redis_resources, sqlite_resources, write_resources
+
+_ROOT = Path(__file__).resolve().parents[2]
+_PAGE = (_ROOT / "docs" / "real-dapr.md").read_text(encoding="utf-8")
+
+
+def _documents(text: str) -> list[Any]:
+    reader: Any = YAML(typ="safe")
+    return list(reader.load_all(text))
+
+
+def test_the_components_of_the_page_are_the_tested_ones(tmp_path: Path) -> None:
+    write_resources(tmp_path, redis_resources("127.0.0.1:6379"))
+    written = [_documents((tmp_path / f"{name}.yaml").read_text()) for name in ("components", "redelivery")]
+
+    assert [_documents(block) for block in re.findall(r"```yaml\n(.*?)```", _PAGE, re.DOTALL)] == written
+
+
+def test_paths_and_passwords_stay_what_they_are() -> None:
+    state, broker = _documents(sqlite_resources(Path("/a: b/#c/'d\".db")))
+    redis, _ = _documents(redis_resources("127.0.0.1:1", "p: #'\"\\w"))
+
+    assert state["spec"]["metadata"][0] == {"name": "connectionString", "value": "file:/a: b/#c/'d\".db"}
+    assert broker["spec"]["metadata"] == []
+    assert redis["spec"]["metadata"][1] == {"name": "redisPassword", "value": "p: #'\"\\w"}
+
+
+def test_the_page_names_the_version() -> None:
+    assert f"interop-hub/dapr-{VERSION}" in _PAGE
+    assert f"Dapr {VERSION}" in _PAGE
