@@ -14,6 +14,7 @@ from hub.questions.answers import check_answer
 from hub.questions.index import shard_key, waiting_ids, with_id, without_id
 from hub.questions.record import QuestionRecord, QuestionStatus, from_json, to_json
 from hub.workflows.address import DaprConnection
+from hub.workflows.at_once import each_at_once
 from hub.workflows.errors import DaprDownError, RunStateError
 from hub.workflows.question import PUT_STEP, TAKE_STEP, answered_event
 from hub.workflows.runs import Runs
@@ -170,23 +171,19 @@ class Questions:
     async def _with_live_runs(self, records: Sequence[QuestionRecord]) -> set[str]:
         """Ids of those whose runs still go on; the others are closed."""
         live: set[str] = set()
-        limiter = anyio.CapacityLimiter(_LOOKS_AT_ONCE)
 
-        async def look(run_id: str, of_run: Sequence[QuestionRecord]) -> None:
-            async with limiter:
-                try:
-                    finished = (await self._runs.status(run_id)).is_finished
-                except UnknownNameError:
-                    finished = True
-                for each in of_run:
-                    if finished:
-                        await self._close(each.id)
-                    else:
-                        live.add(each.id)
+        async def look(run_id: str) -> None:
+            try:
+                finished = (await self._runs.status(run_id)).is_finished
+            except UnknownNameError:
+                finished = True
+            for each in records:
+                if each.run_id == run_id and finished:
+                    await self._close(each.id)
+                elif each.run_id == run_id:
+                    live.add(each.id)
 
-        async with anyio.create_task_group() as group:
-            for run_id in {each.run_id for each in records}:
-                group.start_soon(look, run_id, [each for each in records if each.run_id == run_id])
+        await each_at_once(look, {each.run_id for each in records}, at_most=_LOOKS_AT_ONCE)
         return live
 
     async def _close(self, question_id: str) -> None:

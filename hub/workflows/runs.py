@@ -12,6 +12,7 @@ import anyio
 
 from hub.errors import CallTimeoutError, InvalidInputError, UnknownNameError
 from hub.workflows.address import DaprConnection
+from hub.workflows.at_once import each_at_once
 from hub.workflows.context import ENVELOPE
 from hub.workflows.errors import DaprDownError, DaprFailedError, RunCancelledError, RunFailedError, RunStateError
 from hub.workflows.event_waits import wrap_event
@@ -276,14 +277,12 @@ class Runs:
             limit: at most so many.
         """
         found: list[RunState] = []
-        limiter = anyio.CapacityLimiter(_LOOKS_AT_ONCE)
 
         async def look(run_id: str) -> None:
-            async with limiter:
-                try:
-                    state = replace(await self.status(run_id), arguments=None, result=None)
-                except UnknownNameError:  # deleted since
-                    return
+            try:
+                state = replace(await self.status(run_id), arguments=None, result=None)
+            except UnknownNameError:  # deleted since
+                return
             if (
                 (workflow is None or state.workflow == workflow)
                 and (not statuses or state.status in statuses)
@@ -298,9 +297,7 @@ class Runs:
             if token is not None:
                 request.continuationToken = token
             page = await self._list(request)
-            async with anyio.create_task_group() as group:
-                for run_id in page.instanceIds:
-                    group.start_soon(look, run_id)
+            await each_at_once(look, page.instanceIds, at_most=_LOOKS_AT_ONCE)
             token = page.continuationToken if page.HasField("continuationToken") else None
             if not token:
                 break
