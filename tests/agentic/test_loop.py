@@ -210,7 +210,7 @@ async def test_an_agent_calls_another_as_a_child_run(runner_of: RunnerOf, models
     async with runner_of(boss) as runner:
         run_id = await runner.start_run(boss, "Ask about Bern.")
         assert await runner.runs.result(run_id, timeout_s=20) == "It is 7."
-        children = [s for s in await runner.runs.list(children=True) if s.parent_id == run_id]
+        children = [s for s in await runner.runs.list(children=True) if s.run_id.startswith(f"{run_id}:")]
     assert [(each.workflow, each.status) for each in children] == [("weather_agent.run", "completed")]
 
 
