@@ -27,6 +27,7 @@ from mcp.types import CallToolResult, TextContent
 from examples.quickstart.environments import EnvironmentNotMadeError, make_environments
 from examples.quickstart.feed import open_feed
 from examples.quickstart.hub_process import HubFailedError, RunningHub, open_hub_process
+from examples.quickstart.research import ResearchFailedError, show_research
 from examples.quickstart.snippets import client_snippets
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -194,6 +195,8 @@ async def run(*, once: bool) -> int:
             async with open_hub_process(CONFIG, port=stage.port, log=log, variables=variables) as hub:
                 await hub.wait_until_ready()
                 await take_tour(hub)
+                heading("two durable agents: killed in the middle, they go on")
+                await show_research(say)
                 heading("Join with a client of yours")
                 say(f"The endpoint: {hub.url}")
                 say("")
@@ -204,7 +207,7 @@ async def run(*, once: bool) -> int:
                 say("Serving until Ctrl-C.")
                 await hub.wait_for_end()
                 return 1
-    except (EnvironmentNotMadeError, HubFailedError, WrongAnswerError) as error:
+    except (EnvironmentNotMadeError, HubFailedError, ResearchFailedError, WrongAnswerError) as error:
         say("")
         say(f"The quickstart failed: {error}")
         return 1
