@@ -182,9 +182,8 @@ class AgentRunner:
         return await self.runs.start(method.workflow, arguments, run_id=run_id, meta=meta)
 
     async def totals(self, run_id: str) -> Totals:
-        """What a run and its child runs have used of models."""
-        history = await self.runs.history(run_id)
-        return totals_of(history)
+        """What a run has used of models; its child runs have totals of their own."""
+        return totals_of(await self.runs.history(run_id))
 
     @property
     def runs(self) -> Runs:

@@ -8,6 +8,8 @@ from collections.abc import AsyncGenerator, Generator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import anyio
+
 from hub.config import Places
 from hub.config.places import write_private
 from hub.errors import ConfigError
@@ -17,6 +19,7 @@ from hub.workflows import DaprAddress, DaprConnection, open_connection
 DATABASE_NAME = "sidecar.db"
 _ADDRESS_NAME = "sidecar.json"
 _LOCK_NAME = "sidecar.lock"
+_START_S = 15.0
 
 
 def address_from(variables: Mapping[str, str]) -> DaprAddress | None:
@@ -71,8 +74,9 @@ async def _embedded(places: Places) -> AsyncGenerator[DaprAddress]:
     with _claim(places.state / _LOCK_NAME) as is_first:
         told = places.state / _ADDRESS_NAME
         if not is_first:
-            yield _read(told)
+            yield await _read(told)
             return
+        told.unlink(missing_ok=True)  # left by a process that was killed
         from hub.sidecar.server import open_sidecar
 
         token = secrets.token_urlsafe(32)
@@ -102,12 +106,21 @@ def _claim(path: Path) -> Generator[bool]:
         os.close(descriptor)
 
 
-def _read(path: Path) -> DaprAddress:
+async def _read(path: Path) -> DaprAddress:
+    """Where the first process has it; it may just be starting."""
+    with anyio.move_on_after(_START_S):
+        while (address := _told_in(path)) is None:
+            await anyio.sleep(0.05)
+        return address
+    raise ConfigError(
+        f"{path.parent}: another process has the embedded sidecar of this folder and has not told where it is within "
+        f"{_START_S:g} s; stop that process, or use another folder"
+    )
+
+
+def _told_in(path: Path) -> DaprAddress | None:
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
         return DaprAddress(grpc_port=int(told["grpc_port"]), token=str(told["token"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"{path.parent}: another process has the embedded sidecar of this folder and has not told yet where it is; "
-            "try again"
-        ) from error
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
