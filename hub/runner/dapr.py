@@ -109,7 +109,7 @@ def _claim(path: Path) -> Generator[bool]:
 async def _read(path: Path) -> DaprAddress:
     """Where the first process has it; it may just be starting."""
     with anyio.move_on_after(_START_S):
-        while (address := _told_in(path)) is None:
+        while (address := _told_in(path)) is None:  # noqa: ASYNC110 - another process writes the file
             await anyio.sleep(0.05)
         return address
     raise ConfigError(
