@@ -1,7 +1,7 @@
 """Events: one event, one run, once; a handler that fails is tried again, then its event is put aside."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
@@ -213,8 +213,8 @@ def test_what_is_no_handler_or_no_expression_is_refused() -> None:
     async def fine(event: Any) -> None: ...
 
     with pytest.raises(InvalidInputError, match="expected an `async def` function"):
-        Subscription("t", plain)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - the point
+        Subscription("t", cast("Any", plain))
     with pytest.raises(InvalidInputError, match="takes the event and nothing else"):
-        Subscription("t", two)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - the point
+        Subscription("t", cast("Any", two))
     with pytest.raises(InvalidInputError, match="is no CEL expression"):
         Subscription("t", fine, where="event.data ==")
