@@ -11,7 +11,7 @@ import httpx
 
 from hub.app import Target, open_target
 from hub.catalog.provider import Json
-from hub.config import LoadedConfig, Places, base_env, enabled_servers
+from hub.config import LoadedConfig, Places, adapter_entries, base_env, enabled_servers
 from hub.config.document import shown_path
 from hub.upstream.settings import ServerSettings
 
@@ -41,16 +41,18 @@ class Finding:
 
 
 async def diagnose(loaded: LoadedConfig, places: Places) -> list[Finding]:
-    """Check every enabled server, in the order of the file."""
-    servers = enabled_servers(loaded.resolved)
-    found: dict[str, list[Finding]] = {name: [] for name in servers}
+    """Check every enabled server and every entry of the adapters' sections, in the order of the file."""
+    servers, entries = enabled_servers(loaded.resolved), adapter_entries(loaded.sections)
+    found: dict[str, list[Finding]] = {name: [] for name in (*servers, *entries)}
     async with anyio.create_task_group() as group:
         for name, server in servers.items():
             group.start_soon(_check_way, loaded, name, server, found[name])
     async with open_target(loaded, places) as target:
         states = {str(state["name"]): state for state in await target.servers()}
-        for name in servers:
-            found[name].append(_negotiation(name, states.get(name), places))
+        for name in found:
+            entry = entries.get(name)
+            check = "mcp" if entry is None else entry.section
+            found[name].append(_negotiation(name, states.get(name), places, check))
         for finding in (*await _withheld(target), *_schemas(target)):
             found.setdefault(finding.server, []).append(finding)
     return [finding for findings in found.values() for finding in findings]
@@ -102,17 +104,19 @@ async def _address(loaded: LoadedConfig, name: str, url: str) -> Finding:
     return Finding(server=name, check="address", ok=True, text=f"{host} answers")
 
 
-def _negotiation(name: str, state: Json | None, places: Places) -> Finding:
+def _negotiation(name: str, state: Json | None, places: Places, check: str) -> Finding:
     if state is None:
         advice = "restart it, or send it SIGHUP"
-        return Finding(server=name, check="mcp", ok=False, text="the running hub does not have it", advice=advice)
+        return Finding(server=name, check=check, ok=False, text="the running hub does not have it", advice=advice)
     if state.get("phase") != "ready":
         text = str(state.get("problem") or f"it is {state.get('phase')}")
         advice = f"read what it wrote: hub logs {name}" if places.log_of(name).exists() else ""
-        return Finding(server=name, check="mcp", ok=False, text=text, advice=advice)
+        return Finding(server=name, check=check, ok=False, text=text, advice=advice)
     tools = state.get("tools", 0)
+    if check != "mcp":
+        return Finding(server=name, check=check, ok=True, text=f"{tools} tools")
     text = f"speaks {state.get('protocolVersion', 'MCP')} ({state.get('era', 'unknown')} era), {tools} tools"
-    return Finding(server=name, check="mcp", ok=True, text=text)
+    return Finding(server=name, check=check, ok=True, text=text)
 
 
 async def _withheld(target: Target) -> list[Finding]:

@@ -27,9 +27,12 @@ def logs(
     """Show the last lines that a server wrote on its standard error."""
     if follow and as_json:
         raise UsageError("found --follow and --json; expected one: a stream is not one document; leave one out")
+    from hub.config import adapter_entries
+
     loaded, places = load(config)
-    if name not in loaded.config.servers:
-        known = ", ".join(loaded.config.servers) or "none"
+    names = [*loaded.config.servers, *adapter_entries(loaded.sections)]
+    if name not in names:
+        known = ", ".join(names) or "none"
         raise UnknownNameError(f"there is no server {name!r}; the configuration has: {known}")
     path = places.log_of(name)
     end = _end_of(path)

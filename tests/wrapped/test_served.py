@@ -153,3 +153,21 @@ def test_a_name_belongs_to_one_entry_of_the_file(folder: Path) -> None:
     assert done.returncode == 2
     assert "functions.a: found the name `a`, which `servers.a` (line 2) has too" in done.stderr
     assert "functions.a.functoins: found an unknown key" in done.stderr
+
+
+def test_doctor_tells_what_is_wrong_with_an_entry_and_logs_show_why(folder: Path) -> None:
+    (folder / "broken.py").write_text("raise RuntimeError('the reason')\n")
+    (folder / "hub.yaml").write_text("functions:\n  plain: {functions: plain.py}\n  bad: {functions: broken.py}\n")
+    done = run(folder, "doctor", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["checks"] == [
+        {"server": "plain", "check": "functions", "ok": True, "text": "2 tools"},
+        {
+            "server": "bad",
+            "check": "functions",
+            "ok": False,
+            "text": "the import of `broken` raises RuntimeError",
+            "advice": "read what it wrote: hub logs bad",
+        },
+    ]
+    assert "the reason" in run(folder, "logs", "bad").stdout
