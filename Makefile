@@ -25,6 +25,11 @@ $(BIN)/.synced: pyproject.toml uv.lock | $(UV)
 	@touch $@
 
 demo: setup ## Start the quickstart, take a tour and serve (ONCE=1: end after the tour)
+	$(UV) sync --frozen --quiet --project envs/crewai
+	$(UV) sync --frozen --quiet --project envs/langgraph
+	$(BIN)/python -m examples.petstore.tour
+	$(BIN)/python -m examples.review_graph.tour
+	$(BIN)/python -m examples.research_team.tour
 	UV=$(UV) ONCE=$(ONCE) $(BIN)/python -m examples.quickstart.tour
 
 dapr: ## Build Dapr's own programs, once, for the tests and `hub up --dapr` (needs Go 1.26.5)
