@@ -10,6 +10,7 @@ import anyio
 import pytest
 from mcp import Client
 
+from tests.tooling.environments import sdk_environment
 from tests.tooling.hubs import hub_environment, open_hub
 from tests.tooling.locks import CHECKOUT
 
@@ -44,6 +45,24 @@ async def ask_the_hub(name: str) -> dict[str, object]:
     return {"tools": tools, "said": said.structured_content}
 '''
 
+OLD_USER = '''
+import json
+import os
+
+from mcp import ClientSession, StdioServerParameters
+from mcp.client.stdio import stdio_client
+
+
+async def ask_the_hub(name: str) -> dict[str, object]:
+    """The same with the SDK that CrewAI has."""
+    program = StdioServerParameters(command=os.environ["HUB_COMMAND"], args=json.loads(os.environ["HUB_ARGS"]))
+    async with stdio_client(program) as (read, write), ClientSession(read, write) as session:
+        await session.initialize()
+        tools = [tool.name for tool in (await session.list_tools()).tools]
+        said = await session.call_tool("plain__greet", {"name": name})
+    return {"tools": tools, "said": said.structuredContent}
+'''
+
 CONFIG = f"""
 functions:
   plain:
@@ -51,7 +70,7 @@ functions:
     python: {sys.executable}
   ask:
     functions: user.py:ask_the_hub
-    python: {sys.executable}
+    python: PYTHON
     uses: [plain__g*]
 """
 
@@ -59,18 +78,21 @@ functions:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "plain.py").write_text(TOOLS)
-    (tmp_path / "user.py").write_text(USER)
     return tmp_path
 
 
-def test_functions_are_tools_of_the_endpoint_and_may_use_it_in_return(folder: Path) -> None:
+@pytest.mark.parametrize("sdk", ["own", "1.30.0"])
+def test_functions_are_tools_of_the_endpoint_and_may_use_it_in_return(folder: Path, sdk: str) -> None:
+    (folder / "user.py").write_text(USER if sdk == "own" else OLD_USER)
+    python = Path(sys.executable) if sdk == "own" else sdk_environment(sdk)
+
     async def use(url: str) -> tuple[list[str], Any]:
         with anyio.fail_after(60):
             async with Client(url) as client:
                 tools = [tool.name for tool in (await client.list_tools()).tools]
                 return tools, (await client.call_tool("ask", {"name": "Ann"})).structured_content
 
-    with open_hub(folder, CONFIG) as hub:
+    with open_hub(folder, CONFIG.replace("PYTHON", str(python))) as hub:
         tools, answer = anyio.run(use, hub.url)
     assert sorted(tools) == ["ask", "plain__greet", "plain__secret"]
     assert answer == {"tools": ["plain__greet"], "said": {"result": "hello Ann"}}
