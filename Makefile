@@ -35,12 +35,23 @@ demo: setup ## Start the quickstart, take a tour and serve (ONCE=1: end after th
 dapr: ## Build Dapr's own programs, once, for the tests and `hub up --dapr` (needs Go 1.26.5)
 	@tests/dapr/build.sh
 
+# Each of these runs in a process of its own: its services and event loop live for the whole session.
+OWN_PROCESS := sidecar dapr durable asked agentic host wrapped
+PYTEST := UV=$(UV) $(BIN)/pytest
+
 test: setup ## Run all tests in their short form
-	UV=$(UV) $(BIN)/pytest
+	$(call run_tests,)
 
 test-all: setup ## Run the full numbers and write docs/measured.md
-	UV=$(UV) $(BIN)/pytest --full
+	$(call run_tests,--full)
 	UV=$(UV) $(BIN)/python -m bench --measured
+
+define run_tests
+	@status=0; \
+	$(PYTEST) $(1) tests $(addprefix --ignore=tests/,$(OWN_PROCESS)) || status=1; \
+	for part in $(OWN_PROCESS); do $(PYTEST) $(1) tests/$$part || status=1; done; \
+	exit $$status
+endef
 
 check: setup ## Format, lint, types, import lines
 	$(BIN)/ruff format --check .
