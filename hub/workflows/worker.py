@@ -1,6 +1,6 @@
 """The worker: takes turns and steps from Dapr on one event loop, and gives their results back.
 
-The SDK's own worker does the same on threads, for about twice the CPU time; durable functions run on either
+The SDK's own worker does the same on threads, for about half as much CPU time again; durable functions run on either
 (`sdk_runtime`). Replay is the SDK's.
 """
 
