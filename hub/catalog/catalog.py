@@ -32,6 +32,8 @@ class Catalog:
 
     def __init__(self, policies: Sequence[Policy], group: anyio.abc.TaskGroup) -> None:
         self.policies = tuple(policies)
+        self.reads_answers = any(policy.reads_answers for policy in self.policies)
+        """Whether a policy needs to see how calls end."""
         self.index = Index()
         self._group = group
         self._refreshers: dict[str, Refresher] = {}
