@@ -1,6 +1,14 @@
 """What every test shares."""
 
+import signal
+
 import pytest
+
+
+def pytest_configure() -> None:
+    """A runner in the background may ignore Ctrl-C, and so would every program that the tests interrupt."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 import anyio
 import anyio.lowlevel
@@ -73,6 +73,13 @@ class DaprConnection:
         return lambda request: call(request, metadata=self.metadata)
 
 
+_READS: Final = frozenset({"GetInstance", "GetInstanceHistory", "ListInstanceIDs"})
+_TORN_READ: Final = "missing from state store"
+"""What daprd 1.18 says when it reads a run that it is writing at the same moment; the next look finds it whole."""
+_TORN_READ_TRIES: Final = 20
+_TORN_READ_PAUSE_S: Final = 0.05
+
+
 class Method(Generic[M]):
     """One unary method, with Dapr's errors as the hub's own."""
 
@@ -94,13 +101,18 @@ class Method(Generic[M]):
             DaprFailedError: it, or a component behind it, failed; retryable.
             DaprRefusedError: anything else that Dapr says no to.
         """
-        try:
-            return cast("M", await self._call(request, timeout=timeout_s, metadata=self._connection.metadata))
-        except grpc.aio.AioRpcError as error:
-            raise to_hub_error(error, self._name, self._connection.address) from error
-        except asyncio.CancelledError:
-            await anyio_cancellation()
-            raise
+        tries = _TORN_READ_TRIES if self._name in _READS else 1
+        while True:
+            tries -= 1
+            try:
+                return cast("M", await self._call(request, timeout=timeout_s, metadata=self._connection.metadata))
+            except grpc.aio.AioRpcError as error:
+                if not tries or _TORN_READ not in (error.details() or ""):
+                    raise to_hub_error(error, self._name, self._connection.address) from error
+            except asyncio.CancelledError:
+                await anyio_cancellation()
+                raise
+            await anyio.sleep(_TORN_READ_PAUSE_S)
 
 
 async def anyio_cancellation() -> None:
