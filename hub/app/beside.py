@@ -1,7 +1,7 @@
 """A command that runs beside a sidecar: it finds Dapr by the usual variables and ends with it."""
 
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 import anyio
 import anyio.abc
@@ -21,12 +21,18 @@ def dapr_variables(*, grpc_port: int, http_port: int) -> dict[str, str]:
     return {"DAPR_GRPC_PORT": str(grpc_port), "DAPR_HTTP_PORT": str(http_port)}
 
 
-async def run_beside(command: Sequence[str], dapr: Mapping[str, str], variables: Mapping[str, str]) -> int:
+async def run_beside(
+    command: Sequence[str],
+    dapr: Mapping[str, str],
+    variables: Mapping[str, str],
+    on_ready: Callable[[], None],
+) -> int:
     """Run a command to its end, with the terminal as its own; without one, wait for SIGINT or SIGTERM.
 
     Args:
         dapr: what `dapr_variables` gave.
         variables: the environment for the rest.
+        on_ready: told once signals are heard, so whoever hears of it may send one at once.
 
     Returns:
         The command's exit code, in the shell's way of counting signals.
@@ -35,6 +41,7 @@ async def run_beside(command: Sequence[str], dapr: Mapping[str, str], variables:
         ConfigError: there is no such program.
     """
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        on_ready()
         if not command:
             async for _ in signals:
                 break

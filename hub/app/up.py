@@ -50,8 +50,7 @@ async def up(
     places.make()
     opened = _real_dapr(settings, places, variables) if settings.real_dapr else _embedded(settings, places, variables)
     async with opened as dapr:
-        on_ready(dapr)
-        return await run_beside(command, dapr, variables)
+        return await run_beside(command, dapr, variables, lambda: on_ready(dapr))
 
 
 @asynccontextmanager
