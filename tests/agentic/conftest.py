@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from pathlib import Path
 from typing import Any
 
-import anyio.lowlevel
 import pytest
 
 from hub import AgentRunner
@@ -12,16 +11,12 @@ from hub.workflows import DaprAddress
 from tests.agentic.model_server import ModelServer, open_model_server
 from tests.sidecar.daprd import find_programs, running_daprd
 from tests.sidecar.processes import DaprApi, running_sidecar
+from tests.tooling.event_loop import one_event_loop
+
+__all__ = ["one_event_loop"]
 
 PROGRAMS = find_programs()
 SIDECARS = ["embedded", *([pytest.param("daprd", marks=pytest.mark.daprd)] if PROGRAMS is not None else [])]
-
-
-@pytest.fixture(scope="session")
-async def one_event_loop() -> AsyncGenerator[None]:
-    """Keep one event loop for the whole session: gRPC's poller does not survive the loop that it began with."""
-    yield
-    await anyio.lowlevel.checkpoint()
 
 
 @pytest.fixture(autouse=True)

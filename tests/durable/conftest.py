@@ -16,6 +16,9 @@ from hub.workflows.sdk_runtime import register
 from tests.durable.flows import build_functions
 from tests.sidecar.daprd import find_programs, running_daprd
 from tests.sidecar.processes import DaprApi, running_sidecar
+from tests.tooling.event_loop import one_event_loop
+
+__all__ = ["one_event_loop"]
 
 PROGRAMS = find_programs()
 
