@@ -1,6 +1,7 @@
 """Notes in one SQLite file, which several processes may use at once."""
 
 import sqlite3
+import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from mcp_servers.notes.model import FoundNotes, Note, NotePage, NoteSummary, not
 
 _SCHEMA_VERSION = 1
 _BUSY_TIMEOUT_MS = 10_000
+_BUSY_PAUSE_S = 0.01
 _EXCERPT_CHARS = 160
 
 _SCHEMA = """
@@ -60,6 +62,23 @@ class ChangedNoteError(Exception):
         )
 
 
+def _use_wal(db: sqlite3.Connection) -> None:
+    """Keep the journal as WAL; two first openers of one file turn it on one after the other.
+
+    Source: SQLite does not call its busy handler for a change of the journal mode that another connection is making.
+    """
+    gives_up_at = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > gives_up_at:
+                raise
+            time.sleep(_BUSY_PAUSE_S)
+        else:
+            return
+
+
 class NoteStore:
     """The notes of one file. Each method is one transaction, whole or not at all."""
 
@@ -80,7 +99,7 @@ class NoteStore:
         try:
             db.row_factory = sqlite3.Row
             db.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
-            db.execute("PRAGMA journal_mode = WAL")
+            _use_wal(db)
             db.execute("PRAGMA synchronous = NORMAL")
             db.execute("PRAGMA foreign_keys = ON")
             store._prepare(path)

@@ -3,6 +3,8 @@
 import sqlite3
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -36,6 +38,20 @@ def test_two_processes_write_to_one_file_and_lose_nothing(tmp_path: Path) -> Non
         assert store.search("processes", tag="left").total == 50
         assert store.get(1).body == "from two processes" + "x" * 100
         assert store.get(1).version == 101
+
+
+def test_many_make_one_new_file_at_once(tmp_path: Path) -> None:
+    for number in range(10):
+        path = tmp_path / f"{number}.db"
+        at_once = threading.Barrier(8)
+
+        def open_it(path: Path = path, at_once: threading.Barrier = at_once) -> int:
+            at_once.wait()
+            with closing(NoteStore.open(path)) as store:
+                return store.list().total
+
+        with ThreadPoolExecutor(8) as threads:
+            assert [opened.result() for opened in [threads.submit(open_it) for _ in range(8)]] == [0] * 8
 
 
 def test_the_search_follows_what_is_changed_and_deleted(tmp_path: Path) -> None:

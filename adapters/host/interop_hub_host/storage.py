@@ -15,6 +15,8 @@ Json = dict[str, Any]
 
 KEPT_S = 30 * 24 * 3600
 """How long the host's own file keeps what nobody touched."""
+BUSY_S = 30.0
+_SQLITE_BUSY = 5
 
 
 class Store(Protocol):
@@ -44,6 +46,21 @@ class MemoryStore:
             self._items.pop(key, None)
 
 
+def _use_wal(database: sqlite3.Connection) -> None:
+    """Two hosts that open a new file at once turn WAL on one after the other: SQLite itself does not wait for that."""
+    gives_up_at = time.monotonic() + BUSY_S
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            # Python 3.10 does not tell the code
+            if getattr(error, "sqlite_errorcode", _SQLITE_BUSY) != _SQLITE_BUSY or time.monotonic() > gives_up_at:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
 class SqliteStore:
     """Keeps everything in one file; a write is on the disk when `put` returns."""
 
@@ -51,8 +68,8 @@ class SqliteStore:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # a thread of its own: flows that wait for a person may hold every thread of the loop's pool
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
-        self._database = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
-        self._database.execute("PRAGMA journal_mode=WAL")
+        self._database = sqlite3.connect(path, timeout=BUSY_S, check_same_thread=False, isolation_level=None)
+        _use_wal(self._database)
         self._database.execute("PRAGMA synchronous=NORMAL")
         self._database.execute(
             "CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT NOT NULL, touched_at REAL NOT NULL)"
