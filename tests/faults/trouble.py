@@ -1,4 +1,8 @@
-"""The faults: each a context manager in which it goes on, and the servers that have it."""
+"""The faults: each a context manager in which it goes on, and the servers that have it.
+
+Faulty servers and their callers run at the lowest priority: what they burn on a small machine is theirs, and only what
+the hub does about it may be felt beside them.
+"""
 
 import contextlib
 import os
@@ -6,7 +10,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +24,9 @@ FAULTY = CHECKOUT / "tests" / "fixtures" / "faulty"
 BIG_BYTES = 50 * 2**20
 BIG_PAUSE_S = 0.5
 _NO_ANSWER = (OSError, WireError)
+_LOWEST = 19
+_AT_LOWEST = ["sh", "-c", f'echo {_LOWEST} 2>/dev/null >/proc/self/autogroup; exec nice -n {_LOWEST} "$@"', "lowest"]
+"""Begins a command; Linux weighs sessions against each other first, then the processes of each."""
 
 
 def stdio_server(fault: str = "", switch: Path | None = None) -> Json:
@@ -30,14 +37,25 @@ def stdio_server(fault: str = "", switch: Path | None = None) -> Json:
     return {"command": sys.executable, "args": arguments}
 
 
+def faulty_stdio_server(fault: str = "", switch: Path | None = None) -> Json:
+    """Like `stdio_server`, at the lowest priority."""
+    entry = stdio_server(fault, switch)
+    return {"command": _AT_LOWEST[0], "args": [*_AT_LOWEST[1:], entry["command"], *entry["args"]]}
+
+
 @contextmanager
-def http_server(folder: Path, name: str, port: int | None = None) -> Generator[Json]:
+def http_server(folder: Path, name: str, port: int | None = None, *, before: Sequence[str] = ()) -> Generator[Json]:
     """A running HTTP server, as an entry of `servers:`."""
     chosen = port or free_port()
     command = [sys.executable, "-E", "-S", FAULTY / "http_server.py", str(chosen)]
-    with open_program(command, folder / f"{name}.log") as program:
+    with open_program([*before, *command], folder / f"{name}.log") as program:
         program.wait_for_port(chosen)
         yield {"url": f"http://127.0.0.1:{chosen}/mcp"}
+
+
+def faulty_http_server(folder: Path, port: int | None = None) -> AbstractContextManager[Json]:
+    """Like `http_server`, at the lowest priority."""
+    return http_server(folder, "faulty", port, before=_AT_LOWEST)
 
 
 @contextmanager
@@ -46,6 +64,7 @@ def repeated(action: Callable[[], None], *, threads: int = 1, pause_s: float = 0
     ended = threading.Event()
 
     def work() -> None:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST)
         while not ended.is_set():
             with contextlib.suppress(*_NO_ANSWER):
                 action()
@@ -130,12 +149,14 @@ def _echo(port: int, size: int = 5, timeout_s: float = 1.0) -> None:
 
 @contextmanager
 def hang_over_stdio(folder: Path) -> Generator[Trouble]:
-    yield Trouble(going=lambda port: repeated(lambda: _hang(port), threads=8), servers={"faulty": stdio_server()})
+    yield Trouble(
+        going=lambda port: repeated(lambda: _hang(port), threads=8), servers={"faulty": faulty_stdio_server()}
+    )
 
 
 @contextmanager
 def hang_over_http(folder: Path) -> Generator[Trouble]:
-    with http_server(folder, "faulty") as entry:
+    with faulty_http_server(folder) as entry:
         yield Trouble(going=lambda port: repeated(lambda: _hang(port), threads=8), servers={"faulty": entry})
 
 
@@ -148,14 +169,14 @@ def server_that_reads_nothing(folder: Path) -> Generator[Trouble]:
         with switched_on(switch), repeated(lambda: _echo(port, 100_000, 0.3), threads=4):
             yield
 
-    yield Trouble(going=going, servers={"faulty": stdio_server("deaf", switch)})
+    yield Trouble(going=going, servers={"faulty": faulty_stdio_server("deaf", switch)})
 
 
 @contextmanager
 def killed_in_a_call(folder: Path) -> Generator[Trouble]:
     yield Trouble(
         going=lambda port: repeated(lambda: kill_in_a_call(port, "faulty__"), pause_s=0.05),
-        servers={"faulty": stdio_server()},
+        servers={"faulty": faulty_stdio_server()},
     )
 
 
@@ -169,7 +190,7 @@ def _switched_stdio(fault: str) -> Callable[[Path], AbstractContextManager[Troub
             with switched_on(switch), repeated(lambda: _echo(port), pause_s=0.02):
                 yield
 
-        yield Trouble(going=going, servers={"faulty": stdio_server(fault, switch)})
+        yield Trouble(going=going, servers={"faulty": faulty_stdio_server(fault, switch)})
 
     return opened
 
@@ -179,14 +200,14 @@ def refused_connection(folder: Path) -> Generator[Trouble]:
     """The server is there at the start, and gone while the fault goes on."""
     port_of_server = free_port()
     with ExitStack() as stack:
-        entry = stack.enter_context(http_server(folder, "faulty", port_of_server))
+        entry = stack.enter_context(faulty_http_server(folder, port_of_server))
 
         @contextmanager
         def going(port: int) -> Generator[None]:
             stack.close()
             with repeated(lambda: _echo(port), pause_s=0.02):
                 yield
-            stack.enter_context(http_server(folder, "faulty", port_of_server))
+            stack.enter_context(faulty_http_server(folder, port_of_server))
 
         yield Trouble(going=going, servers={"faulty": entry})
 
@@ -197,7 +218,7 @@ def nonsense_over_http(folder: Path) -> Generator[Trouble]:
         for tool_name in ("nonsense", "reset", "cut_short"):
             call_tool(port, f"faulty__{tool_name}", timeout_s=2)
 
-    with http_server(folder, "faulty") as entry:
+    with faulty_http_server(folder) as entry:
         yield Trouble(going=lambda port: repeated(lambda: nonsense(port), pause_s=0.02), servers={"faulty": entry})
 
 
@@ -209,13 +230,14 @@ def _swallow_big(port: int) -> None:
 @contextmanager
 def big_result_over_stdio(folder: Path) -> Generator[Trouble]:
     yield Trouble(
-        going=lambda port: repeated(lambda: _swallow_big(port), pause_s=BIG_PAUSE_S), servers={"faulty": stdio_server()}
+        going=lambda port: repeated(lambda: _swallow_big(port), pause_s=BIG_PAUSE_S),
+        servers={"faulty": faulty_stdio_server()},
     )
 
 
 @contextmanager
 def big_result_over_http(folder: Path) -> Generator[Trouble]:
-    with http_server(folder, "faulty") as entry:
+    with faulty_http_server(folder) as entry:
         yield Trouble(
             going=lambda port: repeated(lambda: _swallow_big(port), pause_s=BIG_PAUSE_S), servers={"faulty": entry}
         )
@@ -223,13 +245,15 @@ def big_result_over_http(folder: Path) -> Generator[Trouble]:
 
 @contextmanager
 def slow_reader_of_http(folder: Path) -> Generator[Trouble]:
-    with http_server(folder, "faulty") as entry:
+    with faulty_http_server(folder) as entry:
         yield Trouble(going=lambda port: slow_readers(port, "faulty__big", count=4), servers={"faulty": entry})
 
 
 @contextmanager
 def slow_reader_of_stdio(folder: Path) -> Generator[Trouble]:
-    yield Trouble(going=lambda port: slow_readers(port, "faulty__big", count=4), servers={"faulty": stdio_server()})
+    yield Trouble(
+        going=lambda port: slow_readers(port, "faulty__big", count=4), servers={"faulty": faulty_stdio_server()}
+    )
 
 
 TROUBLES: dict[str, Callable[[Path], AbstractContextManager[Trouble]]] = {
