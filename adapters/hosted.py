@@ -272,7 +272,7 @@ class HostProvider:
         return HostCommand(
             python=python,
             project=project,
-            targets=[settings.target(self._name)],
+            targets=settings.targets(self._name),
             env=env,
             storage=around.state / "frameworks" / f"{self._section}-{self._name}",
         )

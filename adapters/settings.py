@@ -36,8 +36,8 @@ class HostedSettings(EntrySettings):
         "HUB_COMMAND and HUB_ARGS.",
     )
 
-    def target(self, name: str) -> Json:
-        """What the host is told to offer, in the form of its `--target`."""
+    def targets(self, name: str) -> list[Json]:
+        """What the host is told to offer, each in the form of its `--target`."""
         raise NotImplementedError
 
     @property
@@ -68,8 +68,8 @@ class CrewSettings(HostedSettings):
     def reference(self) -> str:
         return self.crew
 
-    def target(self, name: str) -> Json:
-        return _target("crew", self, name, schema=self.arguments, defaults=self.defaults)
+    def targets(self, name: str) -> list[Json]:
+        return [_target("crew", self, name, schema=self.arguments, defaults=self.defaults)]
 
 
 class FlowSettings(HostedSettings):
@@ -88,8 +88,8 @@ class FlowSettings(HostedSettings):
     def reference(self) -> str:
         return self.flow
 
-    def target(self, name: str) -> Json:
-        return _target("flow", self, name, inputs=None if self.inputs is None else list(self.inputs))
+    def targets(self, name: str) -> list[Json]:
+        return [_target("flow", self, name, inputs=None if self.inputs is None else list(self.inputs))]
 
 
 class GraphSettings(HostedSettings):
@@ -111,8 +111,8 @@ class GraphSettings(HostedSettings):
         """Whether every graph of a `langgraph.json` is meant."""
         return self.graph.endswith(".json")
 
-    def target(self, name: str) -> Json:
-        return _target("graph", self, name, step_limit=self.step_limit)
+    def targets(self, name: str) -> list[Json]:
+        return [_target("graph", self, name, step_limit=self.step_limit)]
 
 
 class FunctionSettings(HostedSettings):
@@ -129,8 +129,8 @@ class FunctionSettings(HostedSettings):
         """Whether one function is meant."""
         return ":" in self.functions
 
-    def target(self, name: str) -> Json:
-        return _target("function" if self.is_one else "functions", self, name)
+    def targets(self, name: str) -> list[Json]:
+        return [_target("function" if self.is_one else "functions", self, name)]
 
 
 def _target(kind: str, settings: HostedSettings, name: str, **more: object) -> Json:
