@@ -66,6 +66,12 @@ class ModelServer:
         with self._lock:
             return Counter(task for task, about in self._calls if about == topic)
 
+    @property
+    def total(self) -> int:
+        """How many calls there were, about whatever."""
+        with self._lock:
+            return len(self._calls)
+
     def complete(self, body: Json) -> Json:
         """Answer as the chat API of OpenAI does, with the last message's first line as the topic."""
         text = str(body["messages"][-1]["content"])

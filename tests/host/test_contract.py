@@ -1,4 +1,4 @@
-"""The contract of adapters, over each of them."""
+"""The contract of adapters on the host's own pipe, over each that the host runs."""
 
 import threading
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from jsonschema_rs import Draft202012Validator, meta
 
-from tests.host.contract import CASES, AdapterCase, counted, subset
 from tests.host.model_server import ModelServer
 from tests.host.raw_host import HostCommand, Json, RawHost
+from tests.wrapped.contract import CASES, AdapterCase, counted, subset
 
 MARKER = "sk-MARKER"
 
 
-@pytest.fixture(params=CASES, ids=lambda case: case.name)
+@pytest.fixture(params=[case for case in CASES if case.is_hosted], ids=lambda case: case.name)
 def case(request: pytest.FixtureRequest) -> AdapterCase:
     return request.param
 
@@ -118,18 +118,18 @@ def test_a_failure_tells_its_code_and_never_its_text(case: AdapterCase, host: Ra
 def test_a_question_is_asked_and_answered_in_the_modern_era(
     case: AdapterCase, host: RawHost, model: ModelServer, topic: str
 ) -> None:
-    asked = host.call(case.asking, case.asking_arguments(topic))
+    asked = host.call(case.asks.tool, case.asks.arguments(topic))
     assert asked["resultType"] == "input_required"
     ((key, question),) = asked["inputRequests"].items()
     assert question["method"] == "elicitation/create"
     meta.validate(question["params"]["requestedSchema"])
     answered = host.call(
-        case.asking,
-        case.asking_arguments(topic),
-        answers={key: case.answer},
+        case.asks.tool,
+        case.asks.arguments(topic),
+        answers={key: case.asks.answer},
         request_state=asked["requestState"],
     )
-    assert answered["content"][0]["text"] == case.answered(topic)
+    assert answered["content"][0]["text"] == case.asks.answered(topic)
 
 
 def test_a_question_is_asked_and_answered_in_the_legacy_era(
@@ -139,12 +139,12 @@ def test_a_question_is_asked_and_answered_in_the_legacy_era(
 
     def answer(question: Json) -> Json:
         asked.append(question)
-        return case.answer
+        return case.asks.answer
 
     host = legacy_hosts[case.environment]
     host.answer_question = answer
-    result = host.call(case.asking, case.asking_arguments(topic), modern=False)
-    assert result["content"][0]["text"] == case.answered(topic)
+    result = host.call(case.asks.tool, case.asks.arguments(topic), modern=False)
+    assert result["content"][0]["text"] == case.asks.answered(topic)
     assert "resultType" not in result
     assert len(asked) == 1
 
@@ -155,26 +155,26 @@ def test_a_question_outlives_the_host_that_asked_it(
     state: dict[str, str] = {}
     command = commands[case.environment]
     apart = HostCommand(python=command.python, project=command.project, targets=command.targets, env=command.env)
-    arguments = case.asking_arguments(topic)
+    arguments = case.asks.arguments(topic)
     with apart.open(state=state) as host:
-        asked = host.call(case.asking, arguments, key=topic)
+        asked = host.call(case.asks.tool, arguments, key=topic)
         host.kill()
     with apart.open(state=state) as host:
-        again = host.call(case.asking, arguments, key=topic)
+        again = host.call(case.asks.tool, arguments, key=topic)
         assert again["inputRequests"] == asked["inputRequests"]
         (key,) = asked["inputRequests"]
         answered = host.call(
-            case.asking, arguments, key=topic, answers={key: case.answer}, request_state=asked["requestState"]
+            case.asks.tool, arguments, key=topic, answers={key: case.asks.answer}, request_state=asked["requestState"]
         )
-        assert answered["content"][0]["text"] == case.answered(topic)
-        stale = host.call(case.asking, arguments, key=topic, answers={key: {"action": "decline"}})
+        assert answered["content"][0]["text"] == case.asks.answered(topic)
+        stale = host.call(case.asks.tool, arguments, key=topic, answers={key: {"action": "decline"}})
         assert stale["content"] == answered["content"]
-    for task, count in case.before_the_question.items():
+    for task, count in case.asks.before.items():
         assert model.calls(topic)[task] == count
 
 
 def test_a_client_that_cannot_answer_is_told_so(case: AdapterCase, host: RawHost, topic: str) -> None:
-    pending = host.submit_call(case.asking, case.asking_arguments(topic), can_answer=False)
+    pending = host.submit_call(case.asks.tool, case.asks.arguments(topic), can_answer=False)
     assert pending.reply()["error"] == {
         "code": -32021,
         "message": "The tool asks a question",
@@ -183,22 +183,22 @@ def test_a_client_that_cannot_answer_is_told_so(case: AdapterCase, host: RawHost
 
 
 def test_an_answer_to_no_question_is_stale(case: AdapterCase, host: RawHost, topic: str) -> None:
-    answers: dict[str, Any] = {"no-such-question": case.answer}
-    refused = host.call(case.asking, case.asking_arguments(topic), key=topic, answers=answers)
+    answers: dict[str, Any] = {"no-such-question": case.asks.answer}
+    refused = host.call(case.asks.tool, case.asks.arguments(topic), key=topic, answers=answers)
     assert refused["_meta"]["hub/code"] == "stale_answer"
 
 
 def test_an_answer_that_does_not_fit_leaves_the_question_open(case: AdapterCase, host: RawHost, topic: str) -> None:
-    arguments = case.asking_arguments(topic)
-    asked = host.call(case.asking, arguments)
+    arguments = case.asks.arguments(topic)
+    asked = host.call(case.asks.tool, arguments)
     ((key, question),) = asked["inputRequests"].items()
     wrong = {name: ["no", "form", "field"] for name in question["params"]["requestedSchema"]["properties"]}
     state = asked["requestState"]
     answers: dict[str, Any] = {key: {"action": "accept", "content": wrong}}
-    refused = host.call(case.asking, arguments, answers=answers, request_state=state)
+    refused = host.call(case.asks.tool, arguments, answers=answers, request_state=state)
     assert refused["_meta"]["hub/code"] == "invalid_input"
-    answered = host.call(case.asking, arguments, answers={key: case.answer}, request_state=state)
-    assert answered["content"][0]["text"] == case.answered(topic)
+    answered = host.call(case.asks.tool, arguments, answers={key: case.asks.answer}, request_state=state)
+    assert answered["content"][0]["text"] == case.asks.answered(topic)
 
 
 def test_a_legacy_call_that_is_cancelled_while_it_asks_leaves_nothing_behind(
@@ -213,14 +213,14 @@ def test_a_legacy_call_that_is_cancelled_while_it_asks_leaves_nothing_behind(
 
     host = legacy_hosts[case.environment]
     host.answer_question = wait
-    pending = host.submit_call(case.asking, case.asking_arguments(topic), modern=False)
+    pending = host.submit_call(case.asks.tool, case.asks.arguments(topic), modern=False)
     assert asked.wait(60)
     host.cancel(pending)
     held.set()
     assert host.submit("ping").result() == {}
     assert not pending.future.done()
-    host.answer_question = lambda _: case.answer
-    done = host.call(case.asking, case.asking_arguments(f"{topic} after"), modern=False)
+    host.answer_question = lambda _: case.asks.answer
+    done = host.call(case.asks.tool, case.asks.arguments(f"{topic} after"), modern=False)
     assert done["isError"] is False
 
 

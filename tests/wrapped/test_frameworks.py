@@ -1,4 +1,4 @@
-"""Real crews, flows and graphs behind the hub's provider: results, progress, questions, crashes."""
+"""Real crews and graphs behind the hub's provider: a crash in the middle of a run."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -12,8 +12,8 @@ import jsonschema_rs
 import pytest
 
 from adapters.hosted import HostProvider, open_host_provider
-from adapters.settings import CrewSettings, FlowSettings, GraphSettings, HostedSettings
-from hub.catalog.provider import Answer, Json, Questions
+from adapters.settings import CrewSettings, GraphSettings, HostedSettings
+from hub.catalog.provider import Answer, Json
 from hub.upstream import Surroundings
 from tests.host.model_server import ModelServer
 from tests.upstream.callers import modern
@@ -28,12 +28,6 @@ class Case:
     settings: type[HostedSettings]
     key: str
     reference: str
-    asking: str
-    content: Json
-    ends_with: str
-    calls: Json
-    """Model calls of the asking run in all, by task; a crew's draft under review dies with the process."""
-    arguments: Json
     task: str
     """A task at whose model call a run is held back."""
 
@@ -45,24 +39,6 @@ CASES = [
         settings=CrewSettings,
         key="crew",
         reference="crews:six_tasks",
-        asking="crews:reviewed_crew",
-        content={"feedback": ""},
-        ends_with="final about TOPIC",
-        calls={"draft": 1, "final": 2},
-        arguments={},
-        task="t3",
-    ),
-    Case(
-        section="flows",
-        environment="crewai",
-        settings=FlowSettings,
-        key="flow",
-        reference="flows:CrewFlow",
-        asking="flows:ReviewFlow",
-        content={"outcome": "approved", "feedback": "nice"},
-        ends_with='"text": "draft about TOPIC"}',
-        calls={"draft": 1},
-        arguments={},
         task="t3",
     ),
     Case(
@@ -71,11 +47,6 @@ CASES = [
         settings=GraphSettings,
         key="graph",
         reference="graphs:eight_nodes",
-        asking="graphs:payment",
-        content={"approved": True},
-        ends_with='{"receipt": "pay about 7"}',
-        calls={},
-        arguments={"amount": 7},
         task="n3",
     ),
 ]
@@ -109,7 +80,6 @@ def python(case: Case, crewai_python: Path, langgraph_python: Path) -> Path:
     return crewai_python if case.environment == "crewai" else langgraph_python
 
 
-@pytest.mark.parametrize("case", [CASES[0], CASES[2]], ids=["crews", "graphs"])
 async def test_a_run_answers_under_the_entry_s_name_and_is_not_repeated_after_a_crash(
     case: Case, python: Path, surroundings: Surroundings, model: ModelServer
 ) -> None:
@@ -142,27 +112,3 @@ async def test_a_run_answers_under_the_entry_s_name_and_is_not_repeated_after_a_
         assert model.calls(topic) == counted
     done = [report["progress"] for report in caller.reports]
     assert done, "no progress was told"
-
-
-async def test_a_question_is_answered_after_the_process_has_died(
-    case: Case, python: Path, surroundings: Surroundings, model: ModelServer
-) -> None:
-    topic = f"asking {case.section}"
-    params: Json = {"name": "work", "arguments": case.arguments or {"topic": topic}}
-    async with opened(case, case.asking, surroundings, model, python) as provider:
-        questions = await provider.call({**params, "_meta": {"hub/idempotencyKey": "run"}}, modern())
-        assert isinstance(questions, Questions), questions
-        ((key, question),) = questions.body["inputRequests"].items()
-        assert question["method"] == "elicitation/create"
-        assert kill_hosts() == 1
-        outcome = await provider.call(
-            {
-                **params,
-                "inputResponses": {key: {"action": "accept", "content": case.content}},
-                "requestState": questions.body["requestState"],
-            },
-            modern(),
-        )
-        assert isinstance(outcome, Answer), outcome
-    assert outcome.body["content"][0]["text"].endswith(case.ends_with.replace("TOPIC", topic))
-    assert dict(model.calls(topic)) == case.calls
