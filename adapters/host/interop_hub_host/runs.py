@@ -266,7 +266,10 @@ class Runs:
         tasks = {run.task for run in self._live.values() if run.task is not None and not run.asking}
         if tasks:
             await asyncio.wait(tasks, timeout=grace_s)
+        left = {run.task for run in self._live.values() if run.task is not None}
         self.cancel_all()
+        if left:
+            await asyncio.wait(left, timeout=1)
 
     def cancel_all(self) -> None:
         for run in tuple(self._live.values()):

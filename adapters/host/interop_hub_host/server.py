@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, cast
 
 from . import protocol
+from .calls import answer_call, input_required, rising
 from .catalog import Catalog
 from .failures import HostError, RpcError
 from .pipe import Pipe
 from .runs import Asking, CallRequest, Runs
 from .storage import MemoryStore, PipeStore, Store
-from .tools import HostTool, Progress
-from .validation import find_problem
+from .tools import Progress
 
 Json = dict[str, Any]
 
@@ -191,51 +191,10 @@ class Server:
         return {**result, "ttlMs": 0, "cacheScope": "private"} if envelope.modern else result
 
     async def _call(self, params: Json, envelope: protocol.Envelope) -> Json:
-        catalog = await self._catalog.loaded()
-        tool = catalog.tools.get(str(params.get("name")))
-        if tool is None:
-            raise RpcError(protocol.INVALID_PARAMS, f"Unknown tool: {str(params.get('name'))[:100]}")
-        run_id: str | None = None
-        try:
-            request = self._request_of(tool, params, envelope)
-            run_id = request.run_id
-            return await self._steps(request, envelope)
-        except HostError as error:
-            return protocol.refused(error, run_id)
-        except RpcError:
-            raise
-        except Exception as error:
-            logger.exception("run %s of %s failed", run_id, tool.name)
-            return protocol.failed(
-                "internal", f"{type(error).__name__} (run {run_id or 'without a key'})", False, run_id
-            )
-
-    def _request_of(self, tool: HostTool, params: Json, envelope: protocol.Envelope) -> CallRequest:
-        arguments: Any = params.get("arguments") or {}
-        problem = find_problem(arguments, tool.input_schema)
-        if problem is not None:
-            raise HostError("invalid_input", problem)
-        context = envelope.meta.get("hub/context")
-        if context is not None:
-            problem = find_problem(context, tool.context_schema if tool.context_schema is not None else False)
-            if problem is not None:
-                raise HostError("invalid_input", f"context: {problem}")
-        run_id = envelope.text("hub/idempotencyKey")
-        state = params.get("requestState")
-        if isinstance(state, str):
-            resumed = _run_of(state, tool.name)
-            if run_id is not None and run_id != resumed:
-                raise HostError("stale_answer", "the request state belongs to another call")
-            run_id = resumed
-        responses = params.get("inputResponses")
-        return CallRequest(
-            tool=tool,
-            arguments=arguments,
-            run_id=run_id,
-            thread=envelope.text("hub/thread"),
-            context=context,
-            responses=cast("Json", responses) if isinstance(responses, dict) else {},
-            progress=self._progress(envelope.meta.get("progressToken")),
+        loaded = await self._catalog.loaded()
+        progress = self._progress(envelope.meta.get("progressToken"))
+        return await answer_call(
+            loaded.tools, params, envelope, progress, lambda request: self._steps(request, envelope)
         )
 
     async def _steps(self, request: CallRequest, envelope: protocol.Envelope) -> Json:
@@ -247,17 +206,12 @@ class Server:
             step = await self._runs.step(request)
             if not isinstance(step, Asking):
                 return protocol.ended(step)
-            questions = protocol.elicitations(step)
             if envelope.modern:
-                if not envelope.can_answer:
-                    data: Json = {"requiredCapabilities": {"elicitation": {"form": {}}}}
-                    raise RpcError(protocol.MISSING_CLIENT_CAPABILITY, "The tool asks a question", data)
-                state = json.dumps({"tool": request.tool.name, "run": step.run_id})
-                return {"resultType": "input_required", "inputRequests": questions, "requestState": state}
+                return input_required(request, step, envelope)
             if not envelope.can_answer:
                 raise HostError("unsupported", "the tool asks a question, and this client can't answer any")
             try:
-                responses = {key: await self._ask(question) for key, question in questions.items()}
+                responses = {key: await self._ask(question) for key, question in protocol.elicitations(step).items()}
             except BaseException:
                 if request.run_id is None:
                     self._runs.abandon(request.tool.name, step.run_id)
@@ -279,19 +233,12 @@ class Server:
             raise HostError("unsupported", "the client refused the question") from error
 
     def _progress(self, token: Any) -> Progress:
-        last = -1.0
+        def tell(told: Json) -> None:
+            if token is not None:
+                params = {"progressToken": token, **told}
+                self._pipe.send({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
 
-        def report(done: float, total: float | None, message: str) -> None:
-            nonlocal last
-            if token is None or done <= last:
-                return
-            last = done
-            params: Json = {"progressToken": token, "progress": done, "message": message}
-            if total is not None:
-                params["total"] = total
-            self._pipe.send({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
-
-        return report
+        return rising(tell)
 
     async def request(self, method: str, params: Json) -> Json:
         """Ask the client something and wait for its answer.
@@ -341,17 +288,3 @@ def _error(key: Any, error: RpcError) -> Json:
     if error.data is not None:
         body["data"] = error.data
     return {"jsonrpc": "2.0", "id": key, "error": body}
-
-
-def _run_of(state: str, tool_name: str) -> str:
-    """Read our own request state.
-
-    The pipe is private to one client, which seals what it shows to others; what comes back is checked for its shape.
-    """
-    try:
-        data: Any = json.loads(state)
-        if data["tool"] == tool_name and isinstance(data["run"], str):
-            return data["run"]
-    except (ValueError, TypeError, KeyError):
-        pass
-    raise HostError("stale_answer", "the request state belongs to another call")
