@@ -3,9 +3,8 @@
 import hashlib
 import json
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, cast
 
@@ -14,70 +13,41 @@ from anyio.abc import TaskGroup
 
 from adapters.environments import find_python
 from adapters.manifest import HostCommand, Manifest, describe, fingerprint_of
+from adapters.rounds import Rounds, raise_passing
 from adapters.settings import HostedSettings
 from adapters.state import FencedStore, state_extension
+from adapters.tools_only import ToolsOnly
 from adapters.worker import Worker
-from hub.catalog.provider import (
-    Answer,
-    Caller,
-    Change,
-    Json,
-    Kind,
-    Listener,
-    Outcome,
-    Phase,
-    ProviderState,
-    Questions,
-    TaskVerb,
-)
-from hub.errors import (
-    BusyError,
-    CallTimeoutError,
-    ConfigError,
-    HubError,
-    StaleAnswerError,
-    UnknownNameError,
-    UnsupportedError,
-    UpstreamDownError,
-)
+from hub.catalog.provider import Answer, Caller, Change, Json, Kind, Outcome, ProviderState, Questions
+from hub.errors import ConfigError, UpstreamDownError
 from hub.upstream import ServerSettings, Surroundings
-from hub.upstream.seal import BrokenSealError
 from hub.upstream.task_scope import open_tasks
 
 LOOK_EVERY_S: Final = 10.0
 """How often a project is looked at for changes."""
 MAX_RETRY_S: Final = 300.0
 KEYED_TRIES: Final = 2
-IDEMPOTENCY_KEY: Final = "hub/idempotencyKey"
-THREAD: Final = "hub/thread"
 
 
-class HostProvider:
+class HostProvider(ToolsOnly):
     """A `Provider`: lists from the manifest, calls a process that is started when it is needed."""
 
     def __init__(
         self, *, section: str, name: str, settings: HostedSettings, surroundings: Surroundings, tasks: TaskGroup
     ) -> None:
+        super().__init__(name)
         self._section = section
-        self._name = name
         self._settings = settings
         self._around = surroundings
         self._tasks = tasks
         self._logger = logging.getLogger(f"adapters.{section}.{name}")
         self._manifest: Manifest | None = None
-        self._phase: Phase = "starting"
-        self._since = datetime.now(UTC)
-        self._problem: str | None = None
         self._prepared = anyio.Event()
-        self._listeners: dict[object, Listener] = {}
+        self._rounds = Rounds(surroundings.links.seal, section, name)
         self._extension = state_extension(FencedStore(surroundings.store, f"hosts/{section}/{name}/"))
         self._workers: list[Worker] = []
 
     # What it is
-
-    @property
-    def name(self) -> str:
-        return self._name
 
     @property
     def state(self) -> ProviderState:
@@ -93,15 +63,6 @@ class HostProvider:
             problem=self._problem,
         )
 
-    def watch(self, listener: Listener) -> Callable[[], None]:
-        token = object()
-        self._listeners[token] = listener
-
-        def unwatch() -> None:
-            self._listeners.pop(token, None)
-
-        return unwatch
-
     @property
     def processes(self) -> int:
         """How many processes run now."""
@@ -115,13 +76,13 @@ class HostProvider:
 
     async def call(self, params: Json, caller: Caller) -> Outcome:
         await self._ready()
-        own, run_id = self._opened(params, caller)
+        own, run_id = self._rounds.open(params, caller)
         worker = self._worker(run_id)
         outcome = await self._call(worker, own, caller, tries=1 if run_id is None else KEYED_TRIES)
         if isinstance(outcome, Questions):
-            return self._sealed(outcome, caller)
+            return self._rounds.seal(outcome, caller)
         if isinstance(outcome, Answer):
-            _raise_passing(outcome.body)
+            raise_passing(outcome.body)
         return outcome
 
     async def _call(self, worker: Worker, params: Json, caller: Caller, *, tries: int) -> Outcome:
@@ -136,24 +97,6 @@ class HostProvider:
                 self._logger.info("a process ended in a call with a key; the call is made again")
         raise UpstreamDownError(f"{self._name} gave no answer")
 
-    async def get_prompt(self, params: Json, caller: Caller) -> Outcome:
-        raise UnknownNameError(f"{self._name} has no prompts")
-
-    async def read(self, params: Json, caller: Caller) -> Outcome:
-        raise UnknownNameError(f"{self._name} has no resources")
-
-    async def complete(self, params: Json, caller: Caller) -> Json:
-        raise UnsupportedError(f"{self._name} completes nothing")
-
-    async def subscribe(self, uri: str) -> None:
-        raise UnsupportedError(f"{self._name} has no resources")
-
-    async def unsubscribe(self, uri: str) -> None:
-        raise UnsupportedError(f"{self._name} has no resources")
-
-    async def task(self, verb: TaskVerb, params: Json, caller: Caller) -> Json:
-        raise UnknownNameError(f"{self._name} has no tasks")
-
     # Inside
 
     async def _ready(self) -> Manifest:
@@ -162,38 +105,6 @@ class HostProvider:
         if self._manifest is None or self._phase != "ready":
             raise UpstreamDownError(f"{self._name} can't be offered: {self._problem or 'it is still being imported'}")
         return self._manifest
-
-    def _purpose(self, caller: Caller) -> str:
-        return f"hosted {self._section} {self._name} {caller.identity}"
-
-    def _opened(self, params: Json, caller: Caller) -> tuple[Json, str | None]:
-        """Parameters as the host takes them, and the run that they belong to if that is known.
-
-        Keys and threads of two identities are kept apart.
-        """
-        meta = dict(cast("Json", params.get("_meta") or {}))
-        for key in (IDEMPOTENCY_KEY, THREAD):
-            if isinstance(meta.get(key), str) and meta[key]:
-                meta[key] = f"{caller.identity}/{meta[key]}"
-        key: object = meta.get(IDEMPOTENCY_KEY)
-        run_id = key if isinstance(key, str) and key else None
-        opened: Json = {**params, "_meta": meta}
-        state: object = params.get("requestState")
-        if state is not None:
-            try:
-                inner = self._around.links.seal.open(str(state), self._purpose(caller)).decode()
-                run_id = str(cast("Json", json.loads(inner))["run"])
-            except (BrokenSealError, ValueError, KeyError, TypeError) as error:
-                raise StaleAnswerError("the request state is not one of this call; make the call again") from error
-            opened["requestState"] = inner
-        return opened, run_id
-
-    def _sealed(self, outcome: Questions, caller: Caller) -> Questions:
-        state: object = outcome.body.get("requestState")
-        if not isinstance(state, str):
-            return outcome
-        sealed = self._around.links.seal.close(state.encode(), self._purpose(caller))
-        return Questions(body={**outcome.body, "requestState": sealed})
 
     def _worker(self, run_id: str | None) -> Worker:
         """A run always goes to the same process, where it may still live; other calls to the least busy one."""
@@ -309,36 +220,6 @@ class HostProvider:
         if path is None or not number:
             return path
         return path.with_name(f"{path.stem}-{number + 1}{path.suffix}")
-
-    def _enter(self, phase: Phase, problem: str | None) -> None:
-        if phase != self._phase:
-            self._since = datetime.now(UTC)
-        self._phase = phase
-        self._problem = problem
-        self._tell(Change(what="state"))
-
-    def _tell(self, change: Change) -> None:
-        for listener in tuple(self._listeners.values()):
-            listener(change)
-
-
-def _raise_passing(body: Json) -> None:
-    """A host's own failure that may pass is an error here too, so that who can wait tries again.
-
-    Raises:
-        HubError: the call may succeed later.
-    """
-    meta = cast("Json", body.get("_meta") or {})
-    error = _PASSING.get(str(meta.get("hub/code")))
-    if body.get("isError") is not True or meta.get("hub/retryable") is not True or error is None:
-        return
-    blocks = cast("list[Json]", body.get("content") or [{}])
-    raise error(str(blocks[0].get("text", "")).removeprefix(f"{error.code}: "))
-
-
-_PASSING: Final[dict[str, type[HubError]]] = {
-    each.code: each for each in (UpstreamDownError, CallTimeoutError, BusyError)
-}
 
 
 @asynccontextmanager

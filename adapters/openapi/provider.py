@@ -3,9 +3,8 @@
 import hashlib
 import logging
 import random
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Final, cast
 
 import anyio
@@ -20,18 +19,8 @@ from adapters.openapi.guard import GuardedTransport
 from adapters.openapi.operations import Operation, build_operations
 from adapters.openapi.requests import build_request
 from adapters.openapi.settings import OpenApiSettings
-from hub.catalog.provider import (
-    Answer,
-    Caller,
-    Change,
-    Json,
-    Kind,
-    Listener,
-    Outcome,
-    Phase,
-    ProviderState,
-    TaskVerb,
-)
+from adapters.tools_only import ToolsOnly
+from hub.catalog.provider import Answer, Caller, Change, Json, Kind, Outcome, ProviderState
 from hub.catalog.schema import ArgumentSchema
 from hub.errors import (
     CallTimeoutError,
@@ -39,7 +28,6 @@ from hub.errors import (
     HubError,
     InvalidInputError,
     UnknownNameError,
-    UnsupportedError,
     UpstreamDownError,
 )
 from hub.upstream import Surroundings
@@ -53,13 +41,13 @@ CONNECT_TIMEOUT_S: Final = 10.0
 _WORTH_A_TRY: Final = frozenset({500, 502, 503, 504})
 
 
-class OpenApiProvider:
+class OpenApiProvider(ToolsOnly):
     """A `Provider`: each allowed operation is a tool."""
 
     def __init__(
         self, *, name: str, settings: OpenApiSettings, surroundings: Surroundings, client: httpx.AsyncClient
     ) -> None:
-        self._name = name
+        super().__init__(name)
         self._settings = settings
         self._around = surroundings
         self._client = client
@@ -70,15 +58,7 @@ class OpenApiProvider:
         self._document: Document | None = None
         self._credentials: Credentials | None = None
         self._slots = anyio.Semaphore(settings.concurrency)
-        self._phase: Phase = "starting"
-        self._since = datetime.now(UTC)
-        self._problem: str | None = None
         self._prepared = anyio.Event()
-        self._listeners: dict[object, Listener] = {}
-
-    @property
-    def name(self) -> str:
-        return self._name
 
     @property
     def state(self) -> ProviderState:
@@ -90,15 +70,6 @@ class OpenApiProvider:
             capabilities={"tools": {}} if self._phase == "ready" else {},
             problem=self._problem,
         )
-
-    def watch(self, listener: Listener) -> Callable[[], None]:
-        token = object()
-        self._listeners[token] = listener
-
-        def unwatch() -> None:
-            self._listeners.pop(token, None)
-
-        return unwatch
 
     async def list(self, kind: Kind) -> Sequence[Json]:
         await self._ready()
@@ -116,24 +87,6 @@ class OpenApiProvider:
         async with self._slots:
             reply = await self._reply(operation, arguments, self._key(params, caller))
         return Answer(body=to_result(operation, reply, self._outputs.get(operation.tool_name)))
-
-    async def get_prompt(self, params: Json, caller: Caller) -> Outcome:
-        raise UnknownNameError(f"{self._name} has no prompts")
-
-    async def read(self, params: Json, caller: Caller) -> Outcome:
-        raise UnknownNameError(f"{self._name} has no resources")
-
-    async def complete(self, params: Json, caller: Caller) -> Json:
-        raise UnsupportedError(f"{self._name} completes nothing")
-
-    async def subscribe(self, uri: str) -> None:
-        raise UnsupportedError(f"{self._name} has no resources")
-
-    async def unsubscribe(self, uri: str) -> None:
-        raise UnsupportedError(f"{self._name} has no resources")
-
-    async def task(self, verb: TaskVerb, params: Json, caller: Caller) -> Json:
-        raise UnknownNameError(f"{self._name} has no tasks")
 
     # Calls
 
@@ -246,17 +199,6 @@ class OpenApiProvider:
             await self._prepared.wait()
         if self._phase != "ready":
             raise UpstreamDownError(f"{self._name} can't be offered: {self._problem or 'it is still being read'}")
-
-    def _enter(self, phase: Phase, problem: str | None) -> None:
-        if phase != self._phase:
-            self._since = datetime.now(UTC)
-        self._phase = phase
-        self._problem = problem
-        self._tell(Change(what="state"))
-
-    def _tell(self, change: Change) -> None:
-        for listener in tuple(self._listeners.values()):
-            listener(change)
 
 
 class _OnceOnlyError(HubError):
