@@ -37,10 +37,25 @@ class HostedAdapter:
     async def open_provider(
         self, section: str, name: str, settings: EntrySettings, surroundings: Surroundings
     ) -> AsyncGenerator[Provider]:
-        from adapters.hosted import open_host_provider
-
         if not isinstance(settings, HostedSettings):
             raise TypeError(f"{section} has entries of another kind")
+        async with open_entry(section, name, settings, surroundings) as provider:
+            yield provider
+
+
+@asynccontextmanager
+async def open_entry(
+    section: str, name: str, settings: HostedSettings, surroundings: Surroundings
+) -> AsyncGenerator[Provider]:
+    """Begin to look after one entry, where its settings want it to run; this does not wait for it."""
+    if isinstance(settings, GraphSettings) and settings.isolation == "inprocess":
+        from adapters.inprocess import open_inprocess_provider
+
+        async with open_inprocess_provider(section, name, settings, surroundings) as provider:
+            yield provider
+    else:
+        from adapters.hosted import open_host_provider
+
         async with open_host_provider(section, name, settings, surroundings) as provider:
             yield provider
 

@@ -61,7 +61,7 @@ class _HostedTool:
     async def open_provider(self, house: HouseLike) -> AsyncGenerator[Provider]:
         """The provider of the tool, for as long as the context lasts."""
         from adapters.dapr_keys import DaprKeys
-        from adapters.hosted import open_host_provider
+        from adapters.hosted_adapter import open_entry
 
         store: KeyStore = DaprKeys(house.dapr, house.state_store)
         around = Surroundings(
@@ -71,7 +71,7 @@ class _HostedTool:
             store=store,
             variables=_variables(),
         )
-        async with open_host_provider(self._section, self._name, self._settings, around) as provider:
+        async with open_entry(self._section, self._name, self._settings, around) as provider:
             yield provider
 
 

@@ -1,8 +1,8 @@
 """The sections of hub.yaml that the adapters read."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, RootModel
+from pydantic import Field, RootModel, model_validator
 
 from hub.catalog.provider import Json
 from hub.upstream import EntrySettings
@@ -97,6 +97,17 @@ class GraphSettings(HostedSettings):
 
     graph: str = Field(description="`package.module:name`, `path/file.py:name` or `langgraph.json[:name]`.")
     step_limit: int = Field(default=100, ge=1, le=100_000, description="Supersteps of one run.")
+    isolation: Literal["process", "inprocess"] = Field(
+        default="process",
+        description="`process`: in the project's environment; `inprocess`: in the hub's own process and environment.",
+    )
+
+    @model_validator(mode="after")
+    def _nothing_of_a_process_without_one(self) -> Self:
+        given = {"python": self.python, "env": self.env, "uses": self.uses, "workers": self.workers != 1}
+        if self.isolation == "inprocess" and (more := [f"`{key}`" for key, value in given.items() if value]):
+            raise ValueError(f"`isolation: inprocess` starts no process, so it goes without {', '.join(more)}")
+        return self
 
     @property
     def framework(self) -> str | None:

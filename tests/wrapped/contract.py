@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from tests.host.raw_host import accept
@@ -133,6 +133,7 @@ CASES = (
         ),
     ),
     _GRAPH,
+    replace(_GRAPH, name="graph in process", environment="inprocess"),
     AdapterCase(
         name="function",
         environment="functions",

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from adapters.hosted import open_host_provider
+from adapters.inprocess import open_inprocess_provider
 from adapters.openapi.provider import open_openapi_provider
 from adapters.openapi.settings import OpenApiSettings
-from adapters.settings import HostedSettings
+from adapters.settings import GraphSettings, HostedSettings
 from hub.catalog.provider import Json, Provider
 from hub.upstream import Surroundings
 from tests.host.model_server import ModelServer
@@ -51,6 +54,15 @@ class SeveralTargets(HostedSettings):
         return list(self.given)
 
 
+class SeveralGraphs(GraphSettings):
+    """Many graphs in one entry."""
+
+    graph: str = ""
+
+    def targets(self, name: str) -> list[Json]:
+        return list(_TARGETS["langgraph"])
+
+
 _TARGETS: Final[dict[str, tuple[Json, ...]]] = {
     "crewai": (
         *({"kind": "crew", "ref": f"crews:{name}"} for name in ("report_crew", "reviewed_crew", "failing_crew")),
@@ -68,7 +80,7 @@ async def open_place(environment: str, site: Site) -> AsyncGenerator[Place]:
         async with _hosted(environment, site) as place:
             yield place
     else:
-        async with _service(site) as place:
+        async with (_service if environment == "openapi" else _here)(site) as place:
             yield place
 
 
@@ -98,3 +110,15 @@ async def _service(site: Site) -> AsyncGenerator[Place]:
         )
         async with open_openapi_provider("contract", settings, site.surroundings) as provider:
             yield Place(open=lambda: nullcontext(provider), crash=lambda: None)
+
+
+@asynccontextmanager
+async def _here(site: Site) -> AsyncGenerator[Place]:
+    """The hub's own process: a crash of it leaves what was kept, and that is what the next provider opens with."""
+    settings = SeveralGraphs(isolation="inprocess", project=str(PROJECTS / "langgraph_project"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MODEL_URL", site.model.url)
+        yield Place(
+            open=lambda: open_inprocess_provider("contract", "inprocess", settings, site.surroundings),
+            crash=lambda: None,
+        )
