@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from adapters.host import HOST_PROGRAM
+from bench.inprocess import measure_pairs
 
 Json = dict[str, Any]
 
@@ -124,6 +125,12 @@ def main() -> None:
                     hosted.append(statistics.median(measure_calls(client, tool, arguments, count)) * 1000)
             row += [f"{min(bare):.1f}", f"{min(hosted):.1f}", f"{min(hosted) - min(bare):.1f}"]
         table.add_row(*row)
+    pairs = min(
+        (measure_pairs(PROJECTS / "langgraph_project", "bench_targets", 200) for _ in range(ROUNDS)),
+        key=lambda pairs: pairs.added,
+    )
+    table.add_row("2-node graph in process", "", "", "", f"{pairs.bare:.1f}", f"{pairs.hub:.1f}", f"{pairs.added:.1f}")
+    table.add_row("the same, with a key", "", "", "", f"{pairs.bare:.1f}", "", f"{pairs.keyed:.1f}")
     Console().print(table)
 
 
