@@ -16,7 +16,7 @@ import pytest
 from adapters import inprocess, side_loop
 from adapters.hosted_adapter import open_entry
 from adapters.settings import GraphSettings
-from hub.catalog.provider import Answer, Json, Provider
+from hub.catalog.provider import Answer, Json, Provider, Questions
 from hub.errors import UpstreamDownError
 from hub.upstream import Surroundings
 from tests.host.model_server import ModelServer
@@ -102,6 +102,22 @@ async def test_a_thread_goes_on_for_its_owner_alone(surroundings: Surroundings) 
     async with opened(surroundings, "graphs.py:adder") as provider:
         assert await spoken(provider, ann) == 2
         assert await spoken(provider, modern(identity="bob")) == 1
+
+
+async def test_a_run_that_a_program_began_goes_on_in_the_hub(
+    surroundings: Surroundings, langgraph_python: Path, model: ModelServer
+) -> None:
+    program: Json = {"isolation": "process", "python": str(langgraph_python), "env": {"MODEL_URL": model.url}}
+    params: Json = {"name": "work", "arguments": {"amount": 9}}
+    async with opened(surroundings, "graphs.py:payment", **program) as provider:
+        asked = await provider.call(params, modern())
+    assert isinstance(asked, Questions)
+    answers: Json = {key: {"action": "accept", "content": {"approved": True}} for key in asked.body["inputRequests"]}
+    async with opened(surroundings, "graphs.py:payment") as provider:
+        again: Json = {**params, "inputResponses": answers, "requestState": asked.body["requestState"]}
+        answer = await provider.call(again, modern())
+    assert isinstance(answer, Answer)
+    assert answer.body["structuredContent"] == {"receipt": "pay about 9"}
 
 
 async def test_a_graph_that_does_not_end_meets_its_step_limit(surroundings: Surroundings) -> None:
