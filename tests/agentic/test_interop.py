@@ -46,12 +46,14 @@ async def test_the_article_s_crew_is_a_tool_of_its_coordinator(
     assert '"summary": "On ' in answer
 
 
+@pytest.mark.parametrize("isolation", ["process", "inprocess"])
 async def test_a_graph_s_question_is_asked_of_the_run(
-    runner_of: RunnerOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    runner_of: RunnerOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, isolation: str
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = project(tmp_path, "review_graph", "langgraph")
-    agent = DurableAgent(name="editor", tools=[LangGraphTool(graph=str(folder / "graph.py:build"), name="review")])
+    review = LangGraphTool(graph=str(folder / "graph.py:build"), name="review", isolation=isolation)
+    agent = DurableAgent(name="editor", tools=[review])
     async with runner_of(agent, model="offline") as runner:
         run_id = await runner.start_run("Please review tea.")
         with anyio.fail_after(60):
