@@ -71,7 +71,7 @@ def _crewai(path: Path, folder: Path, kind: str) -> Iterator[Recognised]:
                     section=f"{kind}s",
                     name=_snake(name),
                     entry=_entry(kind, reference, path, folder),
-                    hints=_hints(path),
+                    hints=_crewai_hints(path),
                 )
 
 
@@ -131,7 +131,7 @@ def _crew_file(path: Path, folder: Path) -> Recognised:
         section="crews",
         name=_slug(path.parent.name),
         entry=_entry("crew", path.name, path.parent, folder),
-        hints=_hints(path.parent),
+        hints=_crewai_hints(path.parent),
     )
 
 
@@ -143,6 +143,10 @@ def _is_declared_crew(path: Path) -> bool:
     return '"agents"' in text and '"tasks"' in text
 
 
+_NO_VARIABLES: Final = (
+    "the project has no .env: write what its model needs under `env` of the entry, such as MODEL, OPENAI_API_KEY and "
+    "OPENAI_BASE_URL"
+)
 _TITLES: Final = {"crew": "CrewAI crew", "flow": "CrewAI flow", "graph": "LangGraph graph"}
 
 
@@ -244,6 +248,13 @@ def _variables(project: Path) -> list[str]:
             continue
         return list(dict.fromkeys(re.findall(r"^(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=", text, flags=re.MULTILINE)))
     return []
+
+
+def _crewai_hints(project: Path) -> tuple[str, ...]:
+    """What `_hints` says, and of a project that names no variables, where its model's are written."""
+    if _variables(project):
+        return _hints(project)
+    return (*_hints(project), _NO_VARIABLES)
 
 
 def _hints(project: Path) -> tuple[str, ...]:

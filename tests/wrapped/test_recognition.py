@@ -59,6 +59,7 @@ def test_a_flow_project_is_a_flow(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[tool.crewai]\ntype = "flow"\n')
     (found,) = recognise_project(tmp_path, tmp_path)
     assert brief(found) == ("flows", "poem_flow", {"flow": "poem.main:PoemFlow", "project": "."})
+    assert found.hints[1].startswith("the project has no .env: write what its model needs under `env` of the entry")
 
 
 def test_each_graph_of_a_langgraph_json_is_one_entry(tmp_path: Path) -> None:
