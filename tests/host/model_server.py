@@ -28,13 +28,14 @@ class ModelServer:
         self._calls: list[tuple[str, str]] = []
         self._gates: dict[tuple[str, str], Gate] = {}
         self._lock = threading.Lock()
+        self.models: set[str] = set()
+        """The names of models that chats asked for."""
         model = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                chat = self.path.endswith("/chat/completions")
-                answer = json.dumps(model.complete(body) if chat else model.answer(body)).encode()
+                answer = json.dumps(model.respond(self.path, body)).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(answer)))
@@ -72,10 +73,17 @@ class ModelServer:
         with self._lock:
             return len(self._calls)
 
+    def respond(self, path: str, body: Json) -> Json:
+        """Answer one request: those of OpenAI's API by their paths."""
+        if path.endswith("/chat/completions"):
+            return self.complete(body)
+        return _embeddings(body) if path.endswith("/embeddings") else self.answer(body)
+
     def complete(self, body: Json) -> Json:
         """Answer as the chat API of OpenAI does, with the last message's first line as the topic."""
         text = str(body["messages"][-1]["content"])
         with self._lock:
+            self.models.add(str(body["model"]))
             self._calls.append(("chat", text.partition("\n")[0].strip()))
         message = {"role": "assistant", "content": f"text {len(self._calls)}"}
         return {
@@ -102,6 +110,12 @@ class ModelServer:
         if task == "write":
             return {"text": json.dumps({"topic": topic, "words": len(topic.split()), "summary": f"on {topic}"})}
         return {"text": f"{task} about {topic}"}
+
+
+def _embeddings(body: Json) -> Json:
+    texts = cast("list[str]", body["input"])
+    data = [{"object": "embedding", "index": place, "embedding": [1.0] * 3072} for place in range(len(texts))]
+    return {"object": "list", "model": body["model"], "data": data, "usage": {"prompt_tokens": 1, "total_tokens": 1}}
 
 
 def _arguments(tool: str, topic: str) -> Json:

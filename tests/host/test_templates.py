@@ -1,33 +1,19 @@
 """Projects as crewai's own command writes them, without a change of any line."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.host.generated import create_project
 from tests.host.model_server import ModelServer
 from tests.host.raw_host import HostCommand
-
-
-def _create(python: Path, folder: Path, *arguments: str) -> Path:
-    env = {
-        "HOME": str(folder),
-        "PATH": "/usr/bin:/bin",
-        "CREWAI_DISABLE_TELEMETRY": "true",
-        "CREWAI_DISABLE_VERSION_CHECK": "true",
-    }
-    crewai = python.with_name("crewai")
-    subprocess.run(
-        [str(crewai), "create", *arguments], cwd=folder, env=env, check=True, capture_output=True, timeout=100
-    )
-    return folder / arguments[1]
 
 
 @pytest.mark.parametrize("reference", ["src/demo/crew.py:Demo", "demo.crew:Demo"])
 def test_a_freshly_generated_crew_runs_unchanged(
     crewai_python: Path, model: ModelServer, tmp_path: Path, reference: str
 ) -> None:
-    project = _create(crewai_python, tmp_path, "crew", "demo", "--classic", "--skip-provider")
+    project = create_project(crewai_python, tmp_path, "crew", "demo", "--classic", "--skip-provider")
     env = {
         "HOME": str(tmp_path),
         "MODEL": "openai/served",
@@ -49,7 +35,7 @@ def test_a_freshly_generated_crew_runs_unchanged(
 
 
 def test_a_freshly_generated_flow_is_offered_unchanged(crewai_python: Path, tmp_path: Path) -> None:
-    project = _create(crewai_python, tmp_path, "flow", "demoflow")
+    project = create_project(crewai_python, tmp_path, "flow", "demoflow")
     env = {"HOME": str(tmp_path)}
     target = "flow:demoflow.main:ContentFlow"
     with HostCommand(python=crewai_python, project=project, targets=(target,), env=env).open() as host:
