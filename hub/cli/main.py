@@ -13,6 +13,7 @@ from hub.cli import (
     connect,
     doctor,
     events,
+    help_pages,
     import_file,
     init,
     logs,
@@ -96,6 +97,8 @@ def main(arguments: list[str]) -> int:
     """
     as_json = "--json" in arguments
     logging.getLogger().addHandler(logging.NullHandler())  # `hub serve` alone shows the log
+    if help_pages.is_asked_for(arguments):
+        help_pages.load_drawing()
     try:
         result: object = app(arguments or ["--help"], prog_name="hub", standalone_mode=False)
     except TyperException as error:

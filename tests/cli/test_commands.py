@@ -24,6 +24,50 @@ def test_the_command_line_starts_without_an_sdk_or_a_settings_model() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_help_pages_are_drawn_without_what_they_do_not_use() -> None:
+    program = (
+        "import sys, contextlib, io\n"
+        "from hub.cli.main import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()) as out: code = main(sys.argv[1:])\n"
+        "heavy = ('rich.markdown', 'rich.traceback', 'markdown_it', 'pygments', 'asyncio', 'anyio', 'pydantic')\n"
+        "print(code, 'Usage: hub' in out.getvalue(), [name for name in heavy if name in sys.modules])"
+    )
+
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", program, *words], capture_output=True, text=True, check=True, timeout=30
+        ).stdout.strip()
+        for words in (["--help"], ["-h"], [])
+    ]
+
+    assert told == ["0 True []"] * 3
+
+
+def test_the_parts_that_help_pages_leave_out_come_when_they_are_used() -> None:
+    program = (
+        "from hub.cli import help_pages; help_pages.load_drawing()\n"
+        "import typer.rich_utils as drawing, rich.markdown, rich.traceback\n"
+        "print(type(drawing.Markdown('*a*')) is rich.markdown.Markdown, "
+        "drawing.Traceback.from_exception == rich.traceback.Traceback.from_exception)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
+
+    assert done.stdout.strip() == "True True"
+
+
+def test_importing_the_hub_loads_nothing_but_the_standard_library() -> None:
+    program = (
+        "import sys; before = set(sys.modules); import hub\n"
+        "new = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
+        "print(sorted(new - sys.stdlib_module_names), 'asyncio' in new)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
+
+    assert done.stdout.strip() == "['hub'] False"
+
+
 def test_help_and_version_are_told(folder: Folder) -> None:
     help_text = folder.run("--help")
     nothing = folder.run()
