@@ -7,14 +7,39 @@ import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 from hub.agents.agent import DurableAgent
+from hub.agents.models.choice import Model
 from hub.agents.settings import AgentSettings
 from hub.errors import ConfigError, HubError
+
+_own_models: "WeakKeyDictionary[DurableAgent, str | Model | None]" = WeakKeyDictionary()
+"""What an agent says itself, where an entry says something else."""
 
 
 def load_agent(name: str, settings: AgentSettings, folder: Path) -> DurableAgent:
     """The agent that an entry of hub.yaml names, under the entry's name.
+
+    Raises:
+        ConfigError: nothing is there, or it is no agent.
+    """
+    return as_entry(find_agent(name, settings, folder), name, settings)
+
+
+def as_entry(agent: DurableAgent, name: str, settings: AgentSettings) -> DurableAgent:
+    """Give an agent what its entry says: its name, and its model if the entry names one."""
+    if agent.name != name:
+        agent.rename(name)
+    own = _own_models.setdefault(agent, agent.model)
+    model = own if settings.model is None else settings.model
+    if agent.model != model:
+        agent.model = model
+    return agent
+
+
+def find_agent(name: str, settings: AgentSettings, folder: Path) -> DurableAgent:
+    """The agent that an entry of hub.yaml names, as it is.
 
     Args:
         folder: where relative paths start; modules are looked for there too.
@@ -43,9 +68,6 @@ def load_agent(name: str, settings: AgentSettings, folder: Path) -> DurableAgent
         raise ConfigError(f"{where}: {place} fails when it is loaded ({type(error).__name__})") from error
     if not isinstance(made, DurableAgent):
         raise ConfigError(f"{where}: {settings.python} is a {type(made).__name__}; expected a DurableAgent")
-    made.rename(name)
-    if settings.model is not None:
-        made.model = settings.model
     return made
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from hub.catalog.catalog import Catalog
@@ -11,7 +12,10 @@ from hub.config.environment import variables
 from hub.upstream import Links
 
 if TYPE_CHECKING:
+    from hub.agents import DurableAgent
     from hub.agents.settings import AgentSettings
+    from hub.runner.hosting import HostedAgents
+    from hub.workflows import Runs
 
 SECTION = "agents"
 
@@ -23,44 +27,106 @@ def agents_of(loaded: LoadedConfig) -> "Mapping[str, AgentSettings]":
     return {name: settings for name, settings in entries.items() if settings.enabled}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentEntry:
+    """One entry of `agents:`, its agent, and the runs that a call starts."""
+
+    settings: "AgentSettings"
+    agent: "DurableAgent"
+    runs: "Runs"
+
+    @asynccontextmanager
+    async def open_section(self) -> AsyncGenerator[Section]:
+        """The agent as a part of the catalogue."""
+        from hub.agents.provider import AgentProvider
+
+        yield Section(
+            provider=AgentProvider(self.agent, self.runs),
+            prefix=self.settings.prefix or "",
+            allowed=self.settings.tools,
+            hidden=self.settings.hide,
+        )
+
+
+class Agents:
+    """The agents of a hub; opened by `open_agents`."""
+
+    def __init__(
+        self, *, places: Places, catalog: Catalog, links: Links, own_urls: frozenset[str], stack: AsyncExitStack
+    ) -> None:
+        self._places = places
+        self._catalog = catalog
+        self._links = links
+        self._own_urls = own_urls
+        self._stack = stack
+        self._hosted: HostedAgents | None = None
+        self._entries: dict[str, AgentEntry] = {}
+
+    async def apply(self, wanted: "Mapping[str, AgentSettings]") -> Mapping[str, AgentEntry]:
+        """Run these agents, in the place of all others; an entry that did not change keeps its agent.
+
+        Without any, nothing is started.
+
+        Returns:
+            What the hub is to list; an entry that did not change is equal to the earlier one.
+
+        Raises:
+            ConfigError: an entry names no agent; nothing is changed.
+            DaprDownError: the Dapr that the environment names does not answer.
+        """
+        if not wanted and self._hosted is None:
+            return {}
+        # Loaded here: a hub without agents needs neither gRPC nor the SDK of Dapr.
+        from hub.agents.loading import as_entry, find_agent
+
+        kept = {name: entry for name, entry in self._entries.items() if wanted.get(name) == entry.settings}
+        folder = self._places.config.parent
+        found = {
+            name: kept[name].agent if name in kept else find_agent(name, settings, folder)
+            for name, settings in wanted.items()
+        }
+        hosted = self._hosted or await self._open()
+        hosted.take([as_entry(agent, name, wanted[name]) for name, agent in found.items()])
+        self._entries = {
+            name: kept.get(name) or AgentEntry(settings=wanted[name], agent=agent, runs=hosted.runs)
+            for name, agent in found.items()
+        }
+        return self._entries
+
+    async def _open(self) -> "HostedAgents":
+        from hub.agents.house import House
+        from hub.runner.dapr import open_dapr_connection
+        from hub.runner.hosting import open_agents_on
+
+        async def the_links() -> Links:
+            return self._links
+
+        async with AsyncExitStack() as opening:
+            dapr = await opening.enter_async_context(open_dapr_connection(self._places, variables()))
+            house = House(
+                dapr=dapr,
+                state_store="statestore",
+                links=the_links,
+                catalog=self._catalog,
+                own_urls=self._own_urls,
+            )
+            self._hosted = await opening.enter_async_context(open_agents_on(house, [], variables()))
+            self._stack.push_async_exit(opening.pop_all())
+        self._stack.callback(self._unlist)
+        return self._hosted
+
+    def _unlist(self) -> None:
+        for name in self._entries:
+            self._catalog.remove(name)
+
+
 @asynccontextmanager
 async def open_agents(
-    loaded: LoadedConfig, places: Places, catalog: Catalog, links: Links, own_urls: frozenset[str] = frozenset()
-) -> AsyncGenerator[None]:
-    """Run the configuration's agents and list them in the catalogue; without any, nothing is started.
+    places: Places, catalog: Catalog, links: Links, own_urls: frozenset[str] = frozenset()
+) -> AsyncGenerator[Agents]:
+    """The agents of a hub, none yet; on exit they are taken out of the catalogue and end.
 
-    Raises:
-        ConfigError: an entry names no agent.
-        DaprDownError: the Dapr that the environment names does not answer.
+    `Agents.apply` is to be called by the task that opened this.
     """
-    wanted = agents_of(loaded)
-    if not wanted:
-        yield
-        return
-    # Loaded here: a hub without agents needs neither gRPC nor the SDK of Dapr.
-    from hub.agents.house import House
-    from hub.agents.loading import load_agent
-    from hub.agents.provider import AgentProvider
-    from hub.runner.agent_runner import open_agents_on
-    from hub.runner.dapr import open_dapr_connection
-
-    agents = [load_agent(name, settings, places.config.parent) for name, settings in wanted.items()]
-
-    async def the_links() -> Links:
-        return links
-
     async with AsyncExitStack() as stack:
-        dapr = await stack.enter_async_context(open_dapr_connection(places, variables()))
-        house = House(dapr=dapr, state_store="statestore", links=the_links, catalog=catalog, own_urls=own_urls)
-        runs = await stack.enter_async_context(open_agents_on(house, agents, variables()))
-        for agent, settings in zip(agents, wanted.values(), strict=True):
-            catalog.add(
-                Section(
-                    provider=AgentProvider(agent, runs),
-                    prefix=settings.prefix or "",
-                    allowed=settings.tools,
-                    hidden=settings.hide,
-                )
-            )
-            stack.callback(catalog.remove, agent.name)
-        yield
+        yield Agents(places=places, catalog=catalog, links=links, own_urls=own_urls, stack=stack)

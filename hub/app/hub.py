@@ -12,6 +12,7 @@ import anyio
 import anyio.abc
 from pydantic_core import from_json
 
+from hub.app.agents import AgentEntry
 from hub.app.state_file import StateFile, open_state_file
 from hub.catalog.catalog import Catalog, open_catalog
 from hub.catalog.policy import ArgumentCheck
@@ -28,12 +29,12 @@ VERSION = distribution_version("interop-hub")
 _HUB = "from hub.cli.main import run; run()"
 
 
-Wanted = ServerSettings | AdapterEntry
+Wanted = ServerSettings | AdapterEntry | AgentEntry
 """What a name of the configuration stands for."""
 
 
 def wanted_of(loaded: LoadedConfig) -> dict[str, Wanted]:
-    """All that a configuration wants to be served: its servers, and the entries of the adapters' sections."""
+    """What is to be served besides agents: the servers, and the entries of the adapters' sections."""
     return {**enabled_servers(loaded.resolved), **adapter_entries(loaded.sections)}
 
 
@@ -89,6 +90,8 @@ class Hub:
 
     def open_section(self, name: str, settings: Wanted) -> AbstractAsyncContextManager[Section]:
         """A provider with the rules of its listing, outside of the catalogue."""
+        if isinstance(settings, AgentEntry):
+            return settings.open_section()
         return self._adapted(name, settings) if isinstance(settings, AdapterEntry) else self._upstream(name, settings)
 
     @asynccontextmanager

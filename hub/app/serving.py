@@ -10,7 +10,7 @@ from pathlib import Path
 
 import anyio
 
-from hub.app.agents import agents_of, open_agents
+from hub.app.agents import Agents, agents_of, open_agents
 from hub.app.bridge import bridge_to
 from hub.app.hub import NAME, VERSION, Hub, open_hub, wanted_of
 from hub.catalog.provider import Json
@@ -98,21 +98,22 @@ class Serving:
         try:
             on_ready(url)
             own = frozenset({url})
-            async with open_agents(self._loaded, self._places, self._hub.catalog, self._hub.links, own):
-                await self._hub.apply(wanted_of(self._loaded))
+            async with open_agents(self._places, self._hub.catalog, self._hub.links, own) as agents:
+                await self._apply(self._loaded, agents)
                 async for found in watch_config(self._loaded):
-                    await self._apply_change(found)
+                    await self._apply_change(found, agents)
         finally:
             remove_running(self._places)
 
-    async def _apply_change(self, found: LoadedConfig | ConfigError) -> None:
+    async def _apply(self, loaded: LoadedConfig, agents: Agents) -> None:
+        await self._hub.apply({**wanted_of(loaded), **await agents.apply(agents_of(loaded))})
+
+    async def _apply_change(self, found: LoadedConfig | ConfigError, agents: Agents) -> None:
         """Apply a change of the configuration file; a broken one changes nothing and is told in the log."""
         try:
             if isinstance(found, ConfigError):
                 raise found
-            await self._hub.apply(wanted_of(found))
-            if agents_of(found) != agents_of(self._loaded):
-                log.warning("the changed agents are there after a restart of the hub; runs go on then")
+            await self._apply(found, agents)
         except HubError as error:
             log.error("the change of the configuration was not applied: %s", error)  # noqa: TRY400  # for the operator
         else:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
-from hub.app.agents import open_agents
+from hub.app.agents import agents_of, open_agents
 from hub.app.bridge import authorization, bridge_to
 from hub.app.hub import Hub, open_hub, wanted_of
 from hub.catalog.catalog import Catalog
@@ -39,8 +39,8 @@ async def open_target(loaded: LoadedConfig, places: Places) -> AsyncGenerator[Ta
     running = read_running(places)
     async with open_hub(places) as hub:
         if running is None:
-            async with open_agents(loaded, places, hub.catalog, hub.links):
-                await hub.apply(wanted_of(loaded))
+            async with open_agents(places, hub.catalog, hub.links) as agents:
+                await hub.apply({**wanted_of(loaded), **await agents.apply(agents_of(loaded))})
                 await hub.catalog.settled(_SETTLE_S)
                 yield Target(catalog=hub.catalog, running=False, _settled=lambda: readiness(hub.catalog)[1])
         else:

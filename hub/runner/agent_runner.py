@@ -4,41 +4,36 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
 
 import anyio
-import anyio.to_thread
 
 from hub.agents.agent import DurableAgent
 from hub.agents.durable_method import RUN_METHOD, BoundMethod
 from hub.agents.errors import NotHostedError
-from hub.agents.host import open_agent_host, with_their_agents
+from hub.agents.host import with_their_agents
 from hub.agents.house import House
-from hub.agents.models.choice import MODEL_VARIABLE, OFFLINE, URL_KEY_VARIABLE
-from hub.agents.models.step import ModelSettings, load_libraries
 from hub.agents.run import THREAD_KEY
-from hub.agents.signatures import Json
 from hub.agents.totals import Totals, totals_of
 from hub.config import Places, base_env
 from hub.config.environment import variables
 from hub.config.places import CONFIG_NAME
 from hub.errors import InvalidInputError
-from hub.events import HANDLER_RETRY, PUBLISH, PUBLISH_STEP, Publisher, Subscription, open_subscriber
+from hub.events import HANDLER_RETRY, Subscription
 from hub.events.subscription import Handler
 from hub.questions import Questions
 from hub.runner.dapr import open_dapr_connection
+from hub.runner.hosting import open_agents_on
 from hub.upstream import Links, open_links
 from hub.workflows import (
     DaprAddress,
-    Functions,
     RetryPolicy,
     Runs,
     WorkerSettings,
     Workflow,
-    open_worker,
 )
 
 _log = logging.getLogger(__name__)
@@ -236,7 +231,7 @@ class AgentRunner:
                 return links
 
             house = House(dapr=dapr, state_store=self._state_store, links=the_links)
-            self._runs = await stack.enter_async_context(
+            hosted = await stack.enter_async_context(
                 open_agents_on(
                     house,
                     self.agents,
@@ -248,6 +243,7 @@ class AgentRunner:
                     worker=self._worker,
                 )
             )
+            self._runs = hosted.runs
             self._questions = Questions(dapr, store_name=self._state_store)
             try:
                 yield
@@ -255,70 +251,6 @@ class AgentRunner:
                 self._runs = self._questions = None
 
 
-@contextlib.asynccontextmanager
-async def open_agents_on(
-    house: House,
-    agents: Sequence[DurableAgent],
-    environment: Mapping[str, str],
-    *,
-    workflows: Sequence[Workflow[..., Any]] = (),
-    subscriptions: Sequence[Subscription] = (),
-    pubsub: str = "pubsub",
-    model: str | None = None,
-    worker: WorkerSettings | None = None,
-) -> AsyncGenerator[Runs]:
-    """One worker with these agents and everything that their runs need.
-
-    Args:
-        environment: `HUB_MODEL` and `HUB_MODEL_KEY` are taken from it.
-        model: in the place of `HUB_MODEL`.
-
-    Raises:
-        InvalidInputError: an agent belongs to another open runner.
-    """
-    agents = with_their_agents(agents)
-    dapr = house.dapr
-    functions = Functions([PUBLISH, *workflows])
-    functions.steps.add(Publisher(dapr, pubsub).publish, PUBLISH_STEP)
-    Questions(dapr, store_name=house.state_store).add_steps(functions.steps)
-    for each in subscriptions:
-        functions.add(each.delivery)
-        functions.add(each.handling)
-    models = ModelSettings(default=model or environment.get(MODEL_VARIABLE), url_key=environment.get(URL_KEY_VARIABLE))
-    runs = Runs(dapr)
-    async with contextlib.AsyncExitStack() as stack:
-        await stack.enter_async_context(open_agent_host(agents, house, functions, models))
-        if any((agent.model or models.default or OFFLINE) != OFFLINE for agent in agents):
-            group = await stack.enter_async_context(anyio.create_task_group())
-            stack.callback(group.cancel_scope.cancel)
-            group.start_soon(_load_in_thread)
-        host = _Host(runs)
-        for agent in agents:
-            if agent.host is not None:
-                raise InvalidInputError(f"agent {agent.name} belongs to another open runner")
-            agent.host = host
-            stack.callback(setattr, agent, "host", None)
-        await stack.enter_async_context(open_worker(dapr, functions, worker))
-        if subscriptions:
-            subscriber = await stack.enter_async_context(open_subscriber(dapr, pubsub, subscriptions))
-            await subscriber.wait_ready()
-        yield runs
-
-
-class _Host:
-    """What agents start runs through when they are called from outside of one."""
-
-    def __init__(self, runs: Runs) -> None:
-        self._runs = runs
-
-    async def run(self, workflow: Workflow[..., Any], arguments: Json) -> Any:
-        return await self._runs.result(await self._runs.start(workflow, arguments))
-
-
 def _places(state_dir: Path | None) -> Places:
     here = Places.of(Path(CONFIG_NAME))
     return here if state_dir is None else Places(config=here.config, state=state_dir.absolute())
-
-
-async def _load_in_thread() -> None:
-    await anyio.to_thread.run_sync(load_libraries, abandon_on_cancel=True)

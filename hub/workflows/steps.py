@@ -153,6 +153,12 @@ class Steps:
         self._names[added.fn] = added.name
         return added
 
+    def discard(self, name: str) -> None:
+        """Forget a step that was given, if it is known."""
+        known = self._given.pop(name, None)
+        if known is not None:
+            self._names.pop(known.fn, None)
+
     def named(self, name: str) -> Step[..., Any]:
         """The step of this name.
 

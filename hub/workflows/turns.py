@@ -35,13 +35,18 @@ class Turns:
         max_runs: int,
         max_bytes: int,
     ) -> None:
+        self._functions = functions
         self._driver = driver
         self._read_history = read_history
         self._histories = HistoryCache(max_runs, max_bytes)
+        self.renew()
+
+    def renew(self) -> None:
+        """Play what the functions are now, from the next turn on."""
         self._registry = new_registry()
-        for each in functions:
+        for each in self._functions:
             self._registry.add_named_orchestrator(
-                each.name, driver.to_generator_workflow(each), each.version, each.latest
+                each.name, self._driver.to_generator_workflow(each), each.version, each.latest
             )
 
     def begin_stream(self) -> None:

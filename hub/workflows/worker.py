@@ -97,6 +97,10 @@ class Worker:
         """Steps that hold a slot now; a run that waits for anything holds none."""
         return self._settings.max_steps - self._slots.value
 
+    def renew(self) -> None:
+        """Run what the functions are now; turns and steps under way end as they began."""
+        self._turns.renew()
+
     async def wait_ready(self) -> None:
         """Wait until Dapr hands out work to this worker."""
         await self._ready.wait()

@@ -108,6 +108,10 @@ class Functions:
             raise InvalidInputError(f"workflow {added.name!r} has two latest versions: say `latest=False` of one")
         self._workflows[added.name, added.version] = added
 
+    def discard(self, name: str, version: str | None) -> None:
+        """Forget a workflow, if it is known."""
+        self._workflows.pop((name, version), None)
+
     def named(self, name: str) -> Workflow[..., Any]:
         """The workflow that new runs of this name take.
 

@@ -233,7 +233,7 @@ async def test_the_hubs_own_catalogue_is_called_without_a_network(
     models: ModelServer, dapr: DaprAddress, tmp_path: Path
 ) -> None:
     from hub.agents.house import House
-    from hub.runner.agent_runner import open_agents_on
+    from hub.runner.hosting import open_agents_on
     from hub.workflows import open_connection
 
     provider = MemoryProvider(name="clock")
@@ -257,7 +257,8 @@ async def test_the_hubs_own_catalogue_is_called_without_a_network(
             catalog=catalog,
             own_urls=frozenset({"http://127.0.0.1:9/mcp"}),
         )
-        async with open_agents_on(house, [agent], {}) as runs:
+        async with open_agents_on(house, [agent], {}) as hosted:
+            runs = hosted.runs
             run_id = await runs.start(agent.workflows["run"], {"task": "What time is it?"})
             assert await runs.result(run_id, timeout_s=30) == "noon"
     assert models.messages(1)[-1] == ("tool", "noon for run")
