@@ -1,7 +1,6 @@
 """Dapr's own programs, kept running while something needs them."""
 
 import contextlib
-import fcntl
 import os
 import signal
 import subprocess
@@ -14,6 +13,7 @@ import anyio.abc
 
 from hub.app.dapr_programs import DaprPorts, DaprSetup
 from hub.app.dapr_resources import sqlite_resources, write_resources
+from hub.config.claiming import claim
 from hub.errors import ConfigError, UpstreamDownError
 from hub.upstream.guarding import GroupGuard
 
@@ -78,11 +78,9 @@ async def open_dapr(setup: DaprSetup, variables: Mapping[str, str]) -> AsyncGene
 @contextlib.contextmanager
 def _held(folder: Path) -> Generator[None]:
     """Two schedulers on one folder would wait for each other without a word."""
-    with (folder / "lock").open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConfigError(f"{folder}: found it in use; expected no other `hub up --dapr` on it; stop it") from error
+    with claim(folder / "lock") as is_ours:
+        if not is_ours:
+            raise ConfigError(f"{folder}: found it in use; expected no other `hub up --dapr` on it; stop it")
         yield
 
 

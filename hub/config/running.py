@@ -2,13 +2,12 @@
 
 import contextlib
 import os
-import re
 from collections.abc import Generator
 from datetime import datetime
-from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from hub.config.claiming import claim, is_alive, process_start
 from hub.config.places import Places, write_private
 
 
@@ -39,25 +38,15 @@ def hold_lock(places: Places) -> Generator[bool]:
     Yields:
         Whether the claim holds; false: another process has it. The system drops the claim of a killed process.
     """
-    import fcntl
-
     places.make()
-    descriptor = os.open(places.lock, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(descriptor)
+    with claim(places.lock) as is_ours:
+        yield is_ours
 
 
 def write_running(places: Places, *, url: str, token: str | None, started_at: datetime) -> Running:
     """Tell that this process is the running hub."""
     pid = os.getpid()
-    running = Running(url=url, pid=pid, token=token, started_at=started_at, process_start=_process_start(pid))
+    running = Running(url=url, pid=pid, token=token, started_at=started_at, process_start=process_start(pid))
     places.make()
     write_private(places.running, running.model_dump_json(indent=1))
     return running
@@ -72,7 +61,7 @@ def read_running(places: Places) -> Running | None:
     except ValidationError:
         places.running.unlink(missing_ok=True)
         return None
-    if _is_alive(running):
+    if is_alive(running.pid, running.process_start):
         return running
     places.running.unlink(missing_ok=True)
     return None
@@ -83,28 +72,3 @@ def remove_running(places: Places) -> None:
     with contextlib.suppress(OSError, ValidationError):
         if Running.model_validate_json(places.running.read_bytes()).pid == os.getpid():
             places.running.unlink(missing_ok=True)
-
-
-def _is_alive(running: Running) -> bool:
-    try:
-        os.kill(running.pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    now = _process_start(running.pid)
-    return running.process_start is None or now is None or now == running.process_start
-
-
-def _process_start(pid: int) -> str | None:
-    """Boot and clock ticks at which the process started; None where the system does not tell.
-
-    Source: proc(5), /proc/[pid]/stat field 22.
-    """
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return None
-    fields = re.sub(r"^.*\)", "", stat, flags=re.DOTALL).split()
-    return f"{boot}:{fields[19]}" if len(fields) > 19 else None

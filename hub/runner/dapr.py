@@ -4,13 +4,14 @@ import contextlib
 import json
 import os
 import secrets
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import anyio
 
 from hub.config import Places
+from hub.config.claiming import claim
 from hub.config.places import write_private
 from hub.errors import ConfigError
 from hub.sidecar import SidecarSettings
@@ -71,7 +72,7 @@ async def open_dapr_connection(
 @contextlib.asynccontextmanager
 async def _embedded(places: Places) -> AsyncGenerator[DaprAddress]:
     places.make()
-    with _claim(places.state / _LOCK_NAME) as is_first:
+    with claim(places.state / _LOCK_NAME) as is_first:
         told = places.state / _ADDRESS_NAME
         if not is_first:
             yield await _read(told)
@@ -87,23 +88,6 @@ async def _embedded(places: Places) -> AsyncGenerator[DaprAddress]:
                 yield DaprAddress(grpc_port=sidecar.grpc_port, token=token)
             finally:
                 told.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _claim(path: Path) -> Generator[bool]:
-    """Claim to be the one with the sidecar of this place; the system drops the claim of a killed process."""
-    import fcntl
-
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(descriptor)
 
 
 async def _read(path: Path) -> DaprAddress:
