@@ -2,10 +2,10 @@
 
 import contextlib
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 
@@ -20,6 +20,8 @@ from hub.workflows.question import PUT_STEP, TAKE_STEP, answered_event
 from hub.workflows.runs import Runs
 from hub.workflows.state import Save, StateStore, Stored
 from hub.workflows.steps import Steps
+
+T = TypeVar("T")
 
 _ENDED_TTL_S = 7 * 86_400
 """How long the record of a question that is over tells late answers so."""
@@ -71,16 +73,18 @@ class Questions:
 
         async def attempt() -> None:
             nonlocal taken
-            stored = await self._store.get(_key(question_id))
+            found = await self._store.get_many([_key(question_id), shard_key(question_id)])
+            stored = found.get(_key(question_id))
             record = None if stored is None else from_json(stored.value)
             if stored is None or record is None or record.digest != digest:
                 return
             if record.status in ("answered", "used") and record.result is not None:
                 taken = dict(record.result)
+            shard = found.get(shard_key(question_id))
             if record.status == "answered":
-                await self._end(stored, record, "used")
+                await self._end(stored, record, "used", shard)
             elif record.status == "open" and close:
-                await self._end(stored, record, "closed")
+                await self._end(stored, record, "closed", shard)
 
         await _until_first(attempt)
         return taken
@@ -130,20 +134,20 @@ class Questions:
             InvalidInputError: the answer is not one that the question allows.
         """
 
-        async def attempt() -> None:
+        async def attempt() -> QuestionRecord:
             stored, record = await self._get(question_id)
             if digest is not None and digest != record.digest:
                 raise StaleAnswerError(f"question {question_id} asks something else by now: read it again")
             if record.status == "answered" and record.result == dict(result):
-                return
+                return record
             if record.status != "open":
                 raise StaleAnswerError(f"question {question_id} is {record.status}: the answer comes too late")
             check_answer(record.question, result)
             answered = replace(record, status="answered", result=dict(result), answered_at=datetime.now(UTC))
             await self._store.save(Save(key=_key(question_id), value=to_json(answered), etag=stored.etag))
+            return answered
 
-        await _until_first(attempt)
-        await self._wake(await self.get(question_id))
+        await self._wake(await _until_first(attempt))
 
     async def redeliver(self) -> int:
         """Wake the runs whose answers were stored when somebody died before telling them.
@@ -159,14 +163,15 @@ class Questions:
         return len(answered)
 
     async def _wake(self, record: QuestionRecord) -> None:
+        """Tell the run, and see afterwards whether there was one to be told: the run does not wait for that."""
         try:
+            await self._runs.send(record.run_id, answered_event(record.id), {"digest": record.digest})
             if not (await self._runs.status(record.run_id)).is_finished:
-                await self._runs.send(record.run_id, answered_event(record.id), {"digest": record.digest})
                 return
         except UnknownNameError:
             pass
-        await self._close(record.id)
-        raise StaleAnswerError(f"question {record.id}: its run {record.run_id} is over")
+        if await self._close(record.id) != "used":
+            raise StaleAnswerError(f"question {record.id}: its run {record.run_id} is over")
 
     async def _with_live_runs(self, records: Sequence[QuestionRecord]) -> set[str]:
         """Ids of those whose runs still go on; the others are closed."""
@@ -186,16 +191,23 @@ class Questions:
         await each_at_once(look, {each.run_id for each in records}, at_most=_LOOKS_AT_ONCE)
         return live
 
-    async def _close(self, question_id: str) -> None:
-        async def attempt() -> None:
+    async def _close(self, question_id: str) -> QuestionStatus:
+        """Close a question that is not over yet.
+
+        Returns:
+            How it is over now.
+        """
+
+        async def attempt() -> QuestionStatus:
             stored, record = await self._get(question_id)
-            if record.status in ("open", "answered"):
-                await self._end(stored, record, "closed")
+            if record.status not in ("open", "answered"):
+                return record.status
+            await self._end(stored, record, "closed", await self._store.get(shard_key(question_id)))
+            return "closed"
 
-        await _until_first(attempt)
+        return await _until_first(attempt)
 
-    async def _end(self, stored: Stored, record: QuestionRecord, status: QuestionStatus) -> None:
-        shard = await self._store.get(shard_key(record.id))
+    async def _end(self, stored: Stored, record: QuestionRecord, status: QuestionStatus, shard: Stored | None) -> None:
         ended = to_json(replace(record, status=status))
         saves = [
             Save(key=_key(record.id), value=ended, etag=stored.etag, ttl_s=_ENDED_TTL_S),
@@ -214,7 +226,7 @@ def _key(question_id: str) -> str:
     return f"hub-question-{question_id}"
 
 
-async def _until_first(attempt: Callable[[], Any]) -> None:
+async def _until_first(attempt: Callable[[], Awaitable[T]]) -> T:
     """Read and write again for as long as somebody else was first.
 
     Raises:
@@ -222,9 +234,7 @@ async def _until_first(attempt: Callable[[], Any]) -> None:
     """
     for number in range(_MOST_TRIES):
         try:
-            await attempt()
+            return await attempt()
         except RunStateError:
             await anyio.sleep(random.uniform(0, min(0.005 * 2**number, 0.5)))  # noqa: S311 - jitter
-        else:
-            return
     raise DaprDownError("the questions are written by too many at once; try again")

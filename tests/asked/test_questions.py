@@ -170,6 +170,22 @@ async def test_the_question_of_a_cancelled_run_is_neither_listed_nor_answered(
     assert (await questions.get(asked.id)).status == "closed"
 
 
+async def test_an_answer_that_ends_its_run_at_once_is_no_late_one(
+    questions: Questions, runs: Runs, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = await start_and_ask(runs, questions, run_id, asking_flows.asks_name)
+    send = Runs.send
+
+    async def send_and_see_the_end(self: Runs, run_id: str, name: str, data: object = None) -> None:
+        await send(self, run_id, name, data)
+        await self.wait(run_id, timeout_s=10)
+
+    monkeypatch.setattr(Runs, "send", send_and_see_the_end)
+    await questions.answer(asked.id, ACCEPT, digest=asked.digest)
+    assert (await runs.result(run_id, timeout_s=10))[0] == "accept"
+    assert (await questions.get(asked.id)).status == "used"
+
+
 async def test_questions_are_seen_by_their_own_identity_only(questions: Questions, runs: Runs, run_id: str) -> None:
     asked = await start_and_ask(runs, questions, run_id, asking_flows.asks_name)
     assert [each.id for each in await questions.list(identity=f"id of {run_id}")] == [asked.id]
