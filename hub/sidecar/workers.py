@@ -11,6 +11,8 @@ HEALTH_PING = service_pb.WORKER_CAPABILITY_HEALTH_PING
 STATEFUL_HISTORY = service_pb.WORKER_CAPABILITY_STATEFUL_HISTORY
 
 MAX_REQUESTS_IN_MEMORY = 512
+MAX_HELD_RUNS = 500
+"""Runs that a worker is taken to hold the history of; it may hold fewer and has to ask for what it lacks."""
 
 
 class WorkStream:
@@ -37,8 +39,12 @@ class WorkStream:
         return self._held.get(run, 0)
 
     def hold(self, run: int, count: int) -> None:
+        """The worker has seen these events; the runs that had no turn for longest are counted as forgotten there."""
         if count and STATEFUL_HISTORY in self._capabilities:
+            self._held.pop(run, None)
             self._held[run] = count
+            if len(self._held) > MAX_HELD_RUNS:
+                del self._held[next(iter(self._held))]
 
     def forget(self, run: int) -> None:
         self._held.pop(run, None)

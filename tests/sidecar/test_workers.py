@@ -242,6 +242,27 @@ async def test_a_worker_that_holds_the_history_gets_only_what_is_new(tmp_path: P
     assert (third.workflowRequest.cachedHistory.eventCount, len(third.workflowRequest.pastEvents)) == (3, 3)
 
 
+async def test_a_run_that_had_no_turn_for_long_is_sent_whole_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.sidecar.workers.MAX_HELD_RUNS", 1)
+    async with opened(tmp_path) as (worker,):
+        await worker.connect((2,))
+        steps: list[service_pb.WorkItem] = []
+        for run_id in ("parked", "busy"):
+            await worker.start(run_id)
+            await worker.answer(await worker.take(), schedule(1))
+            await worker.answer_activity(await worker.take(), "1")
+            await worker.answer(await worker.take(), schedule(2))
+            steps.append(await worker.take())
+        turns: list[service_pb.WorkflowRequest] = []
+        for step in reversed(steps):
+            await worker.answer_activity(step, "2")
+            turns.append((await worker.take()).workflowRequest)
+    held, past = [turn.HasField("cachedHistory") for turn in turns], [len(turn.pastEvents) for turn in turns]
+    assert ([turn.instanceId for turn in turns], held, past) == (["busy", "parked"], [True, False], [3, 6])
+
+
 async def test_a_history_that_outgrows_the_limit_stalls_its_run_until_the_limit_is_raised(tmp_path: Path) -> None:
     async with opened(tmp_path, max_work_item_bytes=50_000) as (worker,):
         await worker.connect()
