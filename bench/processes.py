@@ -93,6 +93,20 @@ def anonymous_mb(pids: Sequence[int]) -> float:
     return _memory_mb(pids, "Anonymous:")
 
 
+def together_mb(pids: Sequence[int]) -> float:
+    """What these processes take up together, in MiB: all that they allocated, and what they map from files once.
+
+    Unlike the proportional size it does not shrink when another process maps the same files.
+    """
+    mapped = [_memory_mb([pid], "Rss:") - _memory_mb([pid], "Anonymous:") for pid in pids]
+    return anonymous_mb(pids) + max(mapped)
+
+
+def resident_mb(pids: Sequence[int]) -> float:
+    """The resident sizes of these processes added up, in MiB: what they share counts for each of them."""
+    return _memory_mb(pids, "Rss:")
+
+
 def _memory_mb(pids: Sequence[int], field: str) -> float:
     kib = 0
     for pid in pids:
