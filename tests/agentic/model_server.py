@@ -66,12 +66,13 @@ def _answering(message: Json, reason: str) -> Move:
 
 @dataclass
 class ModelServer:
-    """Makes the moves of its script, one a request; then it says `out of script`."""
+    """Makes the moves of its script, one a request; then the same move for each."""
 
     url: str = ""
     script: deque[Move] = field(default_factory=deque[Move])
     requests: list[Json] = field(default_factory=list[Json])
     headers: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    otherwise: Move = field(default_factory=lambda: says("out of script"))
     _arrivals: list[anyio.Event] = field(default_factory=list[anyio.Event])
 
     @property
@@ -98,7 +99,7 @@ class ModelServer:
         self.headers.append({key.lower(): value for key, value in request.headers.items()})
         while self._arrivals:
             self._arrivals.pop().set()
-        move = self.script.popleft() if self.script else says("out of script")
+        move = self.script.popleft() if self.script else self.otherwise
         return await move(body)
 
 

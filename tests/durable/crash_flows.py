@@ -1,6 +1,6 @@
 """Runs of mixed shape whose every effect stands in the ledger, and the worker process that is killed under them.
 
-`python -m tests.durable.crash_flows GRPC_PORT LEDGER_PORT` serves until it is killed.
+`python -m tests.durable.crash_flows GRPC_PORT LEDGER_PORT MODEL HUB_URL STATE` serves until it is killed.
 """
 
 import random
@@ -8,23 +8,23 @@ import sys
 
 import anyio
 
-from hub.questions import Questions
+from hub import AgentRunner, DurableAgent, MCPToolProvider, tool
 from hub.workflows import (
     Context,
     DaprAddress,
-    Functions,
     RetryAfterError,
     RetryPolicy,
+    WorkerSettings,
     current_step,
-    open_connection,
-    open_worker,
     workflow,
 )
-from hub.workflows.worker import WorkerSettings
 from tests.durable.ledger import write_effect
 
 ledger_port = 0
-SHAPES = ("steps", "timers", "children", "events", "questions", "retries", "limits", "wide")
+SHAPES = (
+    *("steps", "timers", "children", "events", "questions", "retries", "limits", "wide"),
+    *("tools", "models", "agents"),
+)
 
 
 async def effect(n: int) -> int:
@@ -50,6 +50,21 @@ async def effect_after_a_limit(n: int) -> int:
     if info.attempt <= 2:
         raise RetryAfterError(0.4)
     return await effect(n)
+
+
+class Teller(DurableAgent):
+    """Comes to ten, with the tools of a hub, with a model, or with both."""
+
+    @tool
+    async def note(self, n: int) -> int:
+        """Note a number."""
+        return await effect(n)
+
+    async def by_tools(self) -> int:
+        return sum([int(await self.call_tool("world__give", {"n": n})) for n in (1, 2, 3, 4)])
+
+    async def by_model(self) -> int:
+        return sum([int(await self.llm.generate(f"Say {n}")) for n in (1, 2, 3, 4)])
 
 
 @workflow
@@ -86,20 +101,30 @@ async def mixed(ctx: Context, shape: str) -> int:
             return await ctx.step(effect_at_second_try, 10, retry=RetryPolicy(first_delay_s=0.1))
         case "limits":
             return await ctx.step(effect_after_a_limit, 10)
+        case "tools":
+            return await ctx.child("teller.by_tools")
+        case "models":
+            return await ctx.child("teller.by_model")
+        case "agents":
+            return int(await ctx.child("teller.run", task="Come to ten."))
         case _:
             return sum(await ctx.gather(*[ctx.step(effect, 1) for _ in range(10)]))
 
 
-async def serve(grpc_port: int) -> None:
-    async with open_connection(DaprAddress(grpc_port=grpc_port)) as connection:
-        functions = Functions([mixed, chain_of_effects])
-        Questions(connection).add_steps(functions.steps)
-        async with open_worker(connection, functions, WorkerSettings(start_timeout_s=300)):
-            await anyio.sleep_forever()
+async def serve(grpc_port: int, model: str, hub_url: str, state: str) -> None:
+    runner = AgentRunner(
+        Teller(model=model, tools=[MCPToolProvider(hub_url)]),
+        workflows=[mixed, chain_of_effects],
+        dapr=DaprAddress(grpc_port=grpc_port),
+        state_dir=state,
+        worker=WorkerSettings(start_timeout_s=300),
+    )
+    async with runner:
+        await anyio.sleep_forever()
 
 
 if __name__ == "__main__":
     from tests.durable import crash_flows  # the module under its own name, as histories know it
 
     crash_flows.ledger_port = int(sys.argv[2])
-    anyio.run(crash_flows.serve, int(sys.argv[1]))
+    anyio.run(crash_flows.serve, int(sys.argv[1]), *sys.argv[3:6])

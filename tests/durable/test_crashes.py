@@ -2,73 +2,29 @@
 
 import contextlib
 import random
-import subprocess
-import sys
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import anyio
 import anyio.lowlevel
 import pytest
 
+from bench.measured import write_section
 from hub.errors import StaleAnswerError
 from hub.questions import Questions
 from hub.workflows import DaprAddress, DaprConnection, DaprDownError, Runs, open_connection
-from hub.workflows.mismatch import step_key
-from hub.workflows.sdk import history_pb
+from tests.durable.crash_accounts import Kill, StepAccount, accounts_of, problems_of
 from tests.durable.crash_flows import SHAPES, mixed
+from tests.durable.crash_machine import Machine, running_machine
+from tests.durable.crash_world import running_world
 from tests.durable.histories import read_history
 from tests.durable.ledger import read_effects, running_ledger
-from tests.sidecar.processes import SidecarProcess, start_sidecar
 
 pytestmark = pytest.mark.crash
 
-CLOCK_SLACK_S = 0.002
 AT_ONCE = 24
-
-
-@dataclass
-class Machine:
-    """A sidecar and two workers, each killed and started again at will."""
-
-    folder: Path
-    ledger_port: int
-    sidecar: SidecarProcess
-    workers: "list[subprocess.Popen[bytes]]" = field(default_factory=list["subprocess.Popen[bytes]"])
-    kills: list[float] = field(default_factory=list[float])
-
-    def start_worker(self) -> "subprocess.Popen[bytes]":
-        ports = [str(self.sidecar.api.grpc_port), str(self.ledger_port)]
-        with (self.folder / "workers.log").open("a") as log:
-            return subprocess.Popen([sys.executable, "-m", "tests.durable.crash_flows", *ports], stderr=log)
-
-    def kill_one(self) -> None:
-        """SIGKILL one of the three, chosen by chance, and start it again."""
-        victim = random.randrange(3)
-        self.kills.append(time.time())
-        if victim == 2:
-            self.sidecar.kill()
-            api = self.sidecar.api
-            self.sidecar = start_sidecar(self.folder / "crash.db", grpc_port=api.grpc_port, http_port=api.http_port)
-        else:
-            self.workers[victim].kill()
-            self.workers[victim].wait(10)
-            self.workers[victim] = self.start_worker()
-
-
-@contextlib.contextmanager
-def running_machine(folder: Path, ledger_port: int) -> Generator[Machine]:
-    machine = Machine(folder, ledger_port, start_sidecar(folder / "crash.db"))
-    try:
-        machine.workers = [machine.start_worker() for _ in range(2)]
-        yield machine
-    finally:
-        for worker in machine.workers:
-            worker.kill()
-            worker.wait(10)
-        machine.sidecar.kill()
 
 
 async def until_done(call: Callable[[], Awaitable[object]]) -> None:
@@ -131,70 +87,68 @@ async def keep_starting(runs: Runs, least: int, over: anyio.Event, results: dict
             number += 1
 
 
-@pytest.mark.timeout(1_800)
+@pytest.mark.timeout(1_500)
 async def test_no_run_is_lost_and_no_finished_step_repeated_under_sigkill(tmp_path: Path, full: bool) -> None:
     kills, least = (500, 200) if full else (25, 60)
     results: dict[str, object] = {}
-    with running_ledger() as ledger_port, running_machine(tmp_path, ledger_port) as machine:
+    began = time.monotonic()
+    with (
+        running_ledger() as ledger_port,
+        running_world(ledger_port) as (model, mcp_url),
+        running_machine(tmp_path, ledger_port=ledger_port, model=model, mcp_url=mcp_url) as machine,
+    ):
         address = DaprAddress(grpc_port=machine.sidecar.api.grpc_port)
         async with open_connection(address) as connection:
             runs, over = Runs(connection), anyio.Event()
-            with anyio.fail_after(1_700 if full else 240):
+            with anyio.fail_after(1_200 if full else 240):
                 async with anyio.create_task_group() as group:
                     group.start_soon(answer_all, Questions(connection))
                     group.start_soon(kill_at_random, machine, kills, over)
                     await keep_starting(runs, least, over, results)
                     group.cancel_scope.cancel()
+            took_s = time.monotonic() - began
             assert len(machine.kills) == kills
             assert len(results) >= least
             assert set(results.values()) == {10}
+            states = await runs.list(children=True)
+            assert {each.status for each in states} == {"completed"}
+            accounts = await all_accounts(connection, [each.run_id for each in states])
             effects = await read_effects(ledger_port)
-            problems = [
-                problem
-                for run_id in await run_ids(runs)
-                for problem in repeated(await finished_steps(connection, run_id), effects, machine.kills)
-            ]
-            assert problems == []
+    assert problems_of(accounts, effects, machine.kills) == []
+    assert any(account.through_hub for account in accounts.values())
+    if full:
+        write_result(machine.kills, len(results), accounts, effects, took_s)
 
 
-async def run_ids(runs: Runs) -> list[str]:
-    return [each.run_id for each in await runs.list(children=True)]
+async def all_accounts(connection: DaprConnection, run_ids: Sequence[str]) -> Mapping[str, StepAccount]:
+    accounts: dict[str, StepAccount] = {}
+    for run_id in run_ids:
+        of_run = accounts_of((await read_history(connection, run_id)).events)
+        assert not accounts.keys() & of_run.keys()
+        accounts.update(of_run)
+    return accounts
 
 
-async def finished_steps(connection: DaprConnection, run_id: str) -> Mapping[str, tuple[float, float]]:
-    """When each step of a run was scheduled, for the first time, and when it was finished, by its key."""
-    history = await read_history(connection, run_id)
-    scheduled = {each.eventId: each for each in history.events if each.HasField("taskScheduled")}
-    since: dict[str, float] = {}
-    finished: dict[str, tuple[float, float]] = {}
-    for each in history.events:
-        if each.HasField("taskScheduled"):
-            since.setdefault(_key(each), _seconds(each))
-        elif each.HasField("taskCompleted"):
-            key = _key(scheduled[each.taskCompleted.taskScheduledId])
-            finished[key] = (since[key], _seconds(each))
-    return finished
-
-
-def repeated(
-    finished: Mapping[str, tuple[float, float]], effects: Mapping[str, Sequence[float]], kills: Sequence[float]
-) -> list[str]:
-    """Steps that had an effect after they were finished, or more of them than kills while they were in flight."""
-    problems: list[str] = []
-    for key, (scheduled_at, finished_at) in finished.items():
-        times = effects.get(key, ())
-        late = [at for at in times if at > finished_at + CLOCK_SLACK_S]
-        allowed = 1 + sum(1 for at in kills if scheduled_at - CLOCK_SLACK_S <= at <= finished_at + CLOCK_SLACK_S)
-        if late or len(times) > allowed:
-            problems.append(f"{key}: {len(times)} effects, {allowed} allowed, {len(late)} after it was finished")
-    return problems
-
-
-def _key(event: history_pb.HistoryEvent) -> str:
-    key = step_key(event.taskScheduled.input.value)
-    assert key is not None
-    return key
-
-
-def _seconds(event: history_pb.HistoryEvent) -> float:
-    return event.timestamp.ToNanoseconds() / 1e9
+def write_result(
+    kills: Sequence[Kill],
+    runs: int,
+    accounts: Mapping[str, StepAccount],
+    effects: Mapping[str, Sequence[float]],
+    took_s: float,
+) -> None:
+    victims = Counter(each.victim for each in kills)
+    again = sum(len(times) - 1 for times in effects.values())
+    write_section(
+        "Kills",
+        [
+            ("what", "count"),
+            ("SIGKILLs of workers", f"{victims['worker']}"),
+            ("SIGKILLs of the sidecar", f"{victims['sidecar']}"),
+            ("SIGKILLs of the hub", f"{victims['hub']}"),
+            ("runs, and lost ones of them", f"{runs:,}, 0"),
+            ("steps with an effect, and those repeated after they were finished", f"{len(accounts):,}, 0"),
+            ("effects that came again because of a kill in flight", f"{again}"),
+            ("minutes", f"{took_s / 60:.1f}"),
+        ],
+        note=f"Runs of {len(SHAPES)} shapes, {AT_ONCE} at once, on two workers; kills at random moments.",
+    )
