@@ -28,8 +28,8 @@ class ModelServer:
         self._calls: list[tuple[str, str]] = []
         self._gates: dict[tuple[str, str], Gate] = {}
         self._lock = threading.Lock()
-        self.models: set[str] = set()
-        """The names of models that chats asked for."""
+        self.chats: list[Json] = []
+        """What came by OpenAI's chat API."""
         model = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -83,7 +83,7 @@ class ModelServer:
         """Answer as the chat API of OpenAI does, with the last message's first line as the topic."""
         text = str(body["messages"][-1]["content"])
         with self._lock:
-            self.models.add(str(body["model"]))
+            self.chats.append(body)
             self._calls.append(("chat", text.partition("\n")[0].strip()))
         message = {"role": "assistant", "content": f"text {len(self._calls)}"}
         return {

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.host.generated import create_project
-from tests.host.model_server import ModelServer
+from tests.host.model_server import ModelServer, open_model_server
 from tests.host.raw_host import HostCommand
 
 
@@ -32,6 +32,23 @@ def test_a_freshly_generated_crew_runs_unchanged(
     assert answer["structuredContent"]["usage"]["total_tokens"] == 30
     assert (project / "report.md").read_text() == answer["structuredContent"]["result"]
     assert "sk-MARKER" not in str((tool, answer, pending.progress))
+
+
+def test_what_a_crew_remembers_stays_in_its_conversation(crewai_python: Path, tmp_path: Path) -> None:
+    project = create_project(crewai_python, tmp_path, "crew", "demo", "--skip-provider")
+    assert '"memory": true' in (project / "crew.jsonc").read_text()
+    with open_model_server() as model:
+        env = {"HOME": str(tmp_path), "OPENAI_API_KEY": "sk-none", "OPENAI_BASE_URL": f"{model.url}v1"}
+        more = ("--storage-dir", str(tmp_path / "storage"))
+        command = HostCommand(python=crewai_python, project=project, targets=("crew:crew.jsonc",), env=env, more=more)
+        with command.open() as host:
+            for thread in ("ann", "bob", None, None, "ann"):
+                answer = host.submit_call("demo", {}, thread=thread).result()
+                assert answer["isError"] is False, answer
+    prompts = [str(chat["messages"][-1]["content"]) for chat in model.chats]
+    tasks = [prompt for prompt in prompts if prompt.startswith("\nCurrent Task:")]
+    assert ["Memories from past conversations" in task for task in tasks] == [False, False, False, False, True]
+    assert list((tmp_path / "storage" / "memory" / "runs").iterdir()) == []
 
 
 def test_a_freshly_generated_flow_is_offered_unchanged(crewai_python: Path, tmp_path: Path) -> None:

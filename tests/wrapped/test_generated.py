@@ -74,7 +74,7 @@ def test_a_crew_of_the_python_template_runs_with_the_variables_of_its_entry(
     outputs = [(task["name"], task["output"]) for task in answer["tasks"]]
     assert outputs == [("research_task", "text 1"), ("reporting_task", "text 2")]
     assert (answer["result"], answer["usage"]["successful_requests"]) == ("text 2", 2)
-    assert model.models == {"served"}
+    assert [chat["model"] for chat in model.chats] == ["served", "served"]
     assert changes(generated, files_of(project)) == ["report.md"]
     assert (project / "report.md").read_text() == "text 2"
 
@@ -97,5 +97,5 @@ def test_a_crew_of_the_json_template_runs_with_the_variables_that_its_env_file_n
         answer = call(tmp_path, written, model)
     assert answer["result"] == "text 1"
     assert [task["name"] for task in answer["tasks"]] == ["research_task"]
-    assert "gpt-4o" in model.models  # its agents/researcher.jsonc names it
+    assert model.chats[0]["model"] == "gpt-4o"  # its agents/researcher.jsonc names it
     assert changes(generated, files_of(project)) == []

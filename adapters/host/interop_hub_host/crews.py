@@ -7,6 +7,7 @@ from typing import Any
 
 from .classify import classify
 from .crew_journal import CrewJournal
+from .crew_memory import own_memory
 from .crew_run import CrewRun, carried
 from .crew_schema import input_schema, output_schema
 from .crew_source import CrewSource
@@ -41,7 +42,8 @@ def crew_tool(source: CrewSource, target: Target) -> HostTool:
         crew = await asyncio.to_thread(source.build)
         crew._task_output_handler = _NoTaskLog()
         crew.stream = False
-        return await _kickoff(crew, {**defaults, **arguments}, ctx)
+        with own_memory(crew, ctx):
+            return await _kickoff(crew, {**defaults, **arguments}, ctx)
 
     return HostTool(
         name=target.name or source.name,
