@@ -1,26 +1,13 @@
 """Dapr for a program: the one that the usual variables name, else the embedded sidecar."""
 
 import contextlib
-import json
-import os
-import secrets
 from collections.abc import AsyncGenerator, Mapping
-from pathlib import Path
 from urllib.parse import urlsplit
 
-import anyio
-
 from hub.config import Places
-from hub.config.claiming import claim
-from hub.config.places import write_private
 from hub.errors import ConfigError
-from hub.sidecar import SidecarSettings
+from hub.runner.shared_sidecar import open_shared_sidecar
 from hub.workflows import DaprAddress, DaprConnection, open_connection
-
-DATABASE_NAME = "sidecar.db"
-_ADDRESS_NAME = "sidecar.json"
-_LOCK_NAME = "sidecar.lock"
-_START_S = 15.0
 
 
 def address_from(variables: Mapping[str, str]) -> DaprAddress | None:
@@ -58,53 +45,12 @@ async def open_dapr_connection(
 ) -> AsyncGenerator[DaprConnection]:
     """A connection to the Dapr that is given, or named by the environment; else to an embedded sidecar.
 
-    The first process of a place starts the embedded sidecar, further ones use it while that process lives.
+    The embedded one is shared by all processes of a place: the first one starts it, and another one takes over.
     """
     address = given or address_from(variables)
     if address is not None:
         async with open_connection(address) as connection:
             yield connection
         return
-    async with _embedded(places) as address, open_connection(address) as connection:
+    async with open_shared_sidecar(places) as address, open_connection(address) as connection:
         yield connection
-
-
-@contextlib.asynccontextmanager
-async def _embedded(places: Places) -> AsyncGenerator[DaprAddress]:
-    places.make()
-    with claim(places.state / _LOCK_NAME) as is_first:
-        told = places.state / _ADDRESS_NAME
-        if not is_first:
-            yield await _read(told)
-            return
-        told.unlink(missing_ok=True)  # left by a process that was killed
-        from hub.sidecar.server import open_sidecar
-
-        token = secrets.token_urlsafe(32)
-        settings = SidecarSettings(db_path=places.state / DATABASE_NAME, token=token)
-        async with open_sidecar(settings) as sidecar:
-            write_private(told, json.dumps({"grpc_port": sidecar.grpc_port, "token": token, "pid": os.getpid()}))
-            try:
-                yield DaprAddress(grpc_port=sidecar.grpc_port, token=token)
-            finally:
-                told.unlink(missing_ok=True)
-
-
-async def _read(path: Path) -> DaprAddress:
-    """Where the first process has it; it may just be starting."""
-    with anyio.move_on_after(_START_S):
-        while (address := _told_in(path)) is None:  # noqa: ASYNC110 - another process writes the file
-            await anyio.sleep(0.05)
-        return address
-    raise ConfigError(
-        f"{path.parent}: another process has the embedded sidecar of this folder and has not told where it is within "
-        f"{_START_S:g} s; stop that process, or use another folder"
-    )
-
-
-def _told_in(path: Path) -> DaprAddress | None:
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        return DaprAddress(grpc_port=int(told["grpc_port"]), token=str(told["token"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None

@@ -1,15 +1,18 @@
 """Which Dapr a program runs on."""
 
 import json
+import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 import anyio
+import anyio.abc
 import pytest
 
 from hub.config import Places
 from hub.errors import ConfigError
 from hub.runner import address_from, open_dapr_connection
-from hub.workflows import DaprAddress, Runs
+from hub.workflows import DaprAddress, DaprConnection, DaprDownError, Runs, RunState
 
 
 @pytest.mark.parametrize(
@@ -49,7 +52,50 @@ async def test_the_first_process_starts_a_sidecar_and_tells_where(tmp_path: Path
         assert told.stat().st_mode & 0o077 == 0
         async with open_dapr_connection(places, {}) as second:
             assert second.address == first.address
-    assert not told.exists()
     with anyio.fail_after(30):
         async with open_dapr_connection(places, {}) as third:
             assert await Runs(third).list() == []
+            assert third.address == first.address
+
+
+async def test_a_sidecar_whose_port_is_taken_gets_another_one_and_another_token(
+    tmp_path: Path, one_event_loop: None
+) -> None:
+    places = Places(config=tmp_path / "hub.yaml", state=tmp_path / "state")
+    async with open_dapr_connection(places, {}) as first:
+        pass
+    with socket.create_server(("127.0.0.1", first.address.grpc_port)):
+        async with open_dapr_connection(places, {}) as second:
+            assert await Runs(second).list() == []
+    assert second.address.grpc_port != first.address.grpc_port
+    assert second.address.token != first.address.token
+
+
+async def test_the_next_one_takes_over_at_the_same_address_when_the_owner_ends(
+    tmp_path: Path, one_event_loop: None
+) -> None:
+    places = Places(config=tmp_path / "hub.yaml", state=tmp_path / "state")
+    opened, end = list[DaprConnection](), anyio.Event()
+
+    async def own(*, task_status: anyio.abc.TaskStatus[None]) -> None:
+        async with open_dapr_connection(places, {}) as connection:
+            opened.append(connection)
+            task_status.started()
+            await end.wait()
+
+    with anyio.fail_after(60):
+        async with anyio.create_task_group() as group:
+            await group.start(own)
+            async with open_dapr_connection(places, {}) as second, open_dapr_connection(places, {}) as third:
+                assert second.address == third.address == opened[0].address
+                end.set()
+                assert [await answered(each) for each in (second, third)] == [[], []]
+
+
+async def answered(connection: DaprConnection) -> Sequence[RunState]:
+    """The runs, once somebody answers."""
+    while True:
+        try:
+            return await Runs(connection).list()
+        except DaprDownError:
+            await anyio.sleep(0.05)
