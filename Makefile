@@ -46,6 +46,13 @@ test: setup ## Run all tests in their short form
 test-all: setup ## Run the full numbers and write docs/measured.md
 	$(call run_tests,--full)
 	UV=$(UV) $(BIN)/python -m bench --measured
+	$(call bench_durable,--measured)
+
+define bench_durable
+	@status=0; \
+	for part in sidecar workflows parked; do $(BIN)/python -m bench.$$part $(1) || status=1; done; \
+	exit $$status
+endef
 
 define run_tests
 	@status=0; \
@@ -64,8 +71,9 @@ format: setup ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup ## Measure the gateway beside a bare relay (needs cargo or rustc)
+bench: setup ## Measure the gateway beside a bare relay (needs cargo or rustc), then what is durable
 	UV=$(UV) $(BIN)/python -m bench
+	$(call bench_durable,)
 
 schema: setup ## Write docs/hub.schema.json
 	$(BIN)/hub schema > docs/hub.schema.json

@@ -55,6 +55,8 @@ class Findings:
     """How long the call took that gives an answer."""
     wake_ms: Sequence[float]
     """From that call's beginning to the run's next step."""
+    read_ms: Sequence[float]
+    """How long a look at the woken run took, right after: how busy the machine was."""
     wake_cpu_ms: float
     """Of sidecar and worker, for one answer."""
 
@@ -90,12 +92,16 @@ async def measure(port: int, sidecar_pid: int, worker_pid: int, *, runs: int, an
         parked_mib, resident_mib = together_mb(pids), resident_mb(pids)
         answer_ms: list[float] = []
         wake_ms: list[float] = []
+        read_ms: list[float] = []
         cpu_before_s = cpu_s(pids)
         for number in range(0, runs, max(1, runs // answers)):
             asked_at = time.monotonic()
             await questions.answer(question_ids[number], {"action": "accept", "content": {}})
             answer_ms.append(1_000 * (time.monotonic() - asked_at))
             wake_ms.append(1_000 * (await client.result(ids[number], timeout_s=60) - asked_at))
+            read_at = time.monotonic()
+            await client.status(ids[number])
+            read_ms.append(1_000 * (time.monotonic() - read_at))
         cpu_ms = 1_000 * (cpu_s(pids) - cpu_before_s)
     return Findings(
         runs=runs,
@@ -105,6 +111,7 @@ async def measure(port: int, sidecar_pid: int, worker_pid: int, *, runs: int, an
         resident_mib=resident_mib,
         answer_ms=answer_ms,
         wake_ms=wake_ms,
+        read_ms=read_ms,
         wake_cpu_ms=cpu_ms / len(wake_ms),
     )
 
@@ -133,6 +140,7 @@ def judge(found: Findings) -> list[tuple[str, str, str, str]]:
             _verdict(wake <= MOST_WAKE_MS),
         ),
         ("from the answer to the run's next step, worst", "", f"{max(found.wake_ms):.1f} ms", ""),
+        ("a look at the run at the same time, median", "", f"{statistics.median(found.read_ms):.1f} ms", ""),
         ("memory before the first run", "", f"{found.empty_mib:.1f} MiB", ""),
         ("resident sizes added up, shared files twice", "", f"{found.resident_mib:.1f} MiB", ""),
         ("the answer's call itself, median", "", f"{statistics.median(found.answer_ms):.1f} ms", ""),
@@ -148,9 +156,11 @@ def _verdict(holds: bool) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.parked", description=__doc__)
     parser.add_argument("--runs", type=int, default=10_000)
-    parser.add_argument("--answers", type=int, default=100)
+    parser.add_argument("--answers", type=int, default=200)
     parser.add_argument("--starters", type=int, default=STARTERS, help="starts at once (default: %(default)s)")
-    parser.add_argument("--measured", action="store_true", help="write the section of docs/measured.md")
+    parser.add_argument(
+        "--measured", action="store_true", help="write the section of docs/measured.md; then a miss is no failure"
+    )
     parser.add_argument("--serve", type=int, metavar="PORT", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     logging.disable(logging.WARNING)
@@ -177,7 +187,7 @@ def main() -> int:
         print("  ".join(cell for cell in row if cell))
     if chosen.measured:
         write_section("Parked runs", [("what", "wanted", "measured", ""), *rows])
-    return 0 if all(row[3] != "MISS" for row in rows) else 1
+    return 0 if chosen.measured or all(row[3] != "MISS" for row in rows) else 1
 
 
 if __name__ == "__main__":

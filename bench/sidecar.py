@@ -1,7 +1,8 @@
 """How fast the embedded sidecar is: runs of two steps, one run alone, and many parked runs.
 
 Sidecar, worker and starters are processes of their own; the worker and the client are the unmodified SDK's. Usage:
-python -m bench.sidecar [--runs N] [--parked N] [--api HOST:GRPC_PORT:PID]; the last measures a sidecar that is there.
+python -m bench.sidecar [--runs N] [--parked N] [--measured] [--api HOST:GRPC_PORT:PID]; the last measures a sidecar
+that is there.
 """
 
 import argparse
@@ -23,7 +24,10 @@ from typing import Any
 
 import dapr.ext.workflow as wf
 
+from bench.measured import write_section
+
 STARTERS = 16
+NOTE = "Runs of two steps and parked ones, on the unmodified SDK's worker and client; memory is resident memory."
 LIMITS = {"sidecar_cpu_ms_per_run": 4.0, "alone_p50_ms": 20.0, "parked_mib": 150.0, "wake_p50_ms": 10.0}
 
 
@@ -120,10 +124,22 @@ def measure(client: Any, sidecar_pid: int, worker_pid: int, *, runs: int, parked
     )
 
 
+def _table(findings: Findings) -> list[tuple[str, str, str, str]]:
+    rows = [("what", "wanted", "measured", "")]
+    for name, value in asdict(findings).items():
+        limit = LIMITS.get(name)
+        wanted, verdict = ("", "") if limit is None else (f"≤ {limit:g}", "ok" if value <= limit else "MISS")
+        rows.append((name.replace("_per_", "/").replace("_", " "), wanted, f"{value:g}", verdict))
+    return rows
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.sidecar", description=__doc__)
     parser.add_argument("--runs", type=int, default=600)
     parser.add_argument("--parked", type=int, default=10_000)
+    parser.add_argument(
+        "--measured", action="store_true", help="write the section of docs/measured.md; then a miss is no failure"
+    )
     parser.add_argument("--api", help="HOST:GRPC_PORT:PID of a sidecar that runs already, such as daprd")
     chosen = parser.parse_args()
     logging.disable(logging.WARNING)
@@ -140,10 +156,12 @@ def main() -> int:
         findings = measure(client, int(pid), worker.pid, runs=chosen.runs, parked=chosen.parked)
         client.close()
     print(json.dumps(asdict(findings), indent=2))
+    if chosen.measured:
+        write_section("The embedded sidecar", _table(findings), note=NOTE)
     missed = [name for name, limit in LIMITS.items() if getattr(findings, name) > limit]
     for name in missed:
         print(f"{name}: {getattr(findings, name)}, wanted at most {LIMITS[name]}", file=sys.stderr)
-    return 1 if missed else 0
+    return 1 if missed and not chosen.measured else 0
 
 
 if __name__ == "__main__":
