@@ -33,7 +33,7 @@ STARTERS = 16
 ALONE = 20
 MOST = 1.10
 """A run of the hub may cost this many times a bare one."""
-NOTE = "Runs of two steps, 16 starters; medians of interleaved rounds, each with a worker of its own; of one run alone the best."
+NOTE = "Two-step runs, 16 starters; medians of interleaved rounds with workers of their own; of one run alone the best."
 KINDS = ("bare", "hub", "sdk")
 
 

@@ -60,7 +60,6 @@ def main() -> int:
 def _spare_what_stays() -> None:
     """Leave what is imported out of garbage collections: each would stop everything for tens of milliseconds."""
     gc.freeze()
-    gc.set_threshold(10_000, 10, 10)
 
 
 async def _serve(settings: SidecarSettings, stop_with_stdin: bool) -> None:
