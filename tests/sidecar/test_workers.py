@@ -277,6 +277,18 @@ async def test_a_history_that_outgrows_the_limit_stalls_its_run_until_the_limit_
     assert (state.workflowStatus, state.output.value) == (1, "done")
 
 
+async def test_a_burst_of_calls_is_taken_whole(tmp_path: Path) -> None:
+    taken: list[Any] = []
+
+    async def hello(worker: RawWorker) -> None:
+        taken.append(await worker.call("Hello", Empty(), Empty))
+
+    async with opened(tmp_path) as (worker,), anyio.create_task_group() as group:
+        for _ in range(1500):
+            group.start_soon(hello, worker)
+    assert len(taken) == 1500
+
+
 async def test_a_message_over_the_limit_is_refused_and_the_sidecar_goes_on(tmp_path: Path) -> None:
     async with opened(tmp_path, max_message_bytes=10_000) as (worker,):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
