@@ -24,9 +24,12 @@ $(BIN)/.synced: pyproject.toml uv.lock | $(UV)
 	$(UV) sync --frozen
 	@touch $@
 
-demo: setup ## Start the quickstart, take a tour and serve (ONCE=1: end after the tour)
+.PHONY: frameworks
+frameworks: setup
 	$(UV) sync --frozen --quiet --project envs/crewai
 	$(UV) sync --frozen --quiet --project envs/langgraph
+
+demo: frameworks ## Start the quickstart, take a tour and serve (ONCE=1: end after the tour)
 	$(BIN)/python -m examples.petstore.tour
 	$(BIN)/python -m examples.review_graph.tour
 	$(BIN)/python -m examples.research_team.tour
@@ -43,14 +46,14 @@ PYTEST := UV=$(UV) $(BIN)/pytest
 test: setup ## Run all tests in their short form
 	$(call run_tests,)
 
-test-all: setup ## Run the full numbers and write docs/measured.md
+test-all: frameworks ## Run the full numbers and write docs/measured.md
 	$(call run_tests,--full)
 	UV=$(UV) $(BIN)/python -m bench --measured
-	$(call bench_durable,--measured)
+	$(call bench_parts,--measured)
 
-define bench_durable
+define bench_parts
 	@status=0; \
-	for part in sidecar workflows parked; do $(BIN)/python -m bench.$$part $(1) || status=1; done; \
+	for part in sidecar workflows parked hosted; do $(BIN)/python -m bench.$$part $(1) || status=1; done; \
 	exit $$status
 endef
 
@@ -71,9 +74,9 @@ format: setup ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup ## Measure the gateway beside a bare relay (needs cargo or rustc), then what is durable
+bench: frameworks ## Measure the gateway beside a bare relay (needs cargo or rustc), then durable runs and adapters
 	UV=$(UV) $(BIN)/python -m bench
-	$(call bench_durable,)
+	$(call bench_parts,)
 
 schema: setup ## Write docs/hub.schema.json
 	$(BIN)/hub schema > docs/hub.schema.json
