@@ -1,6 +1,6 @@
 """Runs of mixed shape whose every effect stands in the ledger, and the worker process that is killed under them.
 
-`python -m tests.durable.crash_flows GRPC_PORT LEDGER_PORT MODEL HUB_URL STATE` serves until it is killed.
+`main` with the arguments GRPC_PORT LEDGER_PORT MODEL HUB_URL STATE serves until it is killed.
 """
 
 import random
@@ -123,8 +123,7 @@ async def serve(grpc_port: int, model: str, hub_url: str, state: str) -> None:
         await anyio.sleep_forever()
 
 
-if __name__ == "__main__":
-    from tests.durable import crash_flows  # the module under its own name, as histories know it
-
-    crash_flows.ledger_port = int(sys.argv[2])
-    anyio.run(crash_flows.serve, int(sys.argv[1]), *sys.argv[3:6])
+def main() -> None:
+    global ledger_port
+    ledger_port = int(sys.argv[2])
+    anyio.run(serve, int(sys.argv[1]), *sys.argv[3:6])

@@ -2,20 +2,21 @@
 
 import contextlib
 import random
-import subprocess
-import sys
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.durable.crash_accounts import Kill, Victim
-from tests.sidecar.processes import SidecarProcess, start_sidecar
-from tests.tooling.hub_process import hub_command, hub_environment, write_config
-from tests.tooling.locks import CHECKOUT
-from tests.tooling.ports import LOOPBACK, free_port
+from tests.sidecar.daprd import free_ports
+from tests.tooling.hub_process import write_config
+from tests.tooling.nursery import Nursery, open_nursery
+from tests.tooling.ports import LOOPBACK
 
-VICTIMS: Sequence[tuple[Victim, int]] = (("worker", 0), ("worker", 1), ("sidecar", 0), ("hub", 0))
+MODULES = (
+    *("hub.sidecar.__main__", "hub.cli.main", "hub.cli.serve_command", "hub.app.serving"),
+    *("tests.durable.crash_flows", "pydantic_ai.direct", "pydantic_ai.models.openai"),
+)
 
 
 @dataclass(kw_only=True)
@@ -23,68 +24,60 @@ class Machine:
     """Each of its processes is killed and started again at will."""
 
     folder: Path
+    nursery: Nursery
     ledger_port: int
     model: str
     mcp_url: str
-    sidecar: SidecarProcess
-    hub_port: int = field(default_factory=free_port)
-    workers: "list[subprocess.Popen[bytes]]" = field(default_factory=list["subprocess.Popen[bytes]"])
-    hubs: "list[subprocess.Popen[bytes]]" = field(default_factory=list["subprocess.Popen[bytes]"])
+    ports: list[int] = field(default_factory=lambda: free_ports(3))
+    """The sidecar's two, and the hub's."""
+    alive: list[tuple[Victim, int]] = field(default_factory=list[tuple[Victim, int]])
     kills: list[Kill] = field(default_factory=list[Kill])
 
-    def start_worker(self) -> "subprocess.Popen[bytes]":
-        ports = [str(self.sidecar.api.grpc_port), str(self.ledger_port)]
-        places = [self.model, f"http://{LOOPBACK}:{self.hub_port}/mcp", str(self.folder / "worker")]
-        command = [sys.executable, "-m", "tests.durable.crash_flows", *ports, *places]
-        with (self.folder / "workers.log").open("a") as log:
-            return subprocess.Popen(command, stderr=log)
+    @property
+    def grpc_port(self) -> int:
+        return self.ports[0]
 
-    def start_hub(self) -> "subprocess.Popen[bytes]":
-        config = write_config(self.folder, {"world": {"url": self.mcp_url}})
-        with (self.folder / "hub.log").open("a") as log:
-            return subprocess.Popen(
-                hub_command(config, "--port", str(self.hub_port)),
-                stdout=log,
-                stderr=log,
-                env=hub_environment(self.folder),
-                cwd=CHECKOUT,
-            )
+    def start_all(self) -> None:
+        victims: tuple[Victim, ...] = ("sidecar", "hub", "worker", "worker")
+        self.alive = [(victim, self._start(victim)) for victim in victims]
 
     def kill_one(self) -> None:
         """SIGKILL one of the four, chosen by chance, and start it again."""
-        victim, place = random.choice(VICTIMS)
+        place = random.randrange(len(self.alive))
+        victim, pid = self.alive[place]
         begun = time.time()
-        if victim == "sidecar":
-            self.sidecar.kill()
-        else:
-            self._kill((self.workers if victim == "worker" else self.hubs)[place])
+        self.nursery.kill(pid)
         self.kills.append(Kill(victim=victim, span=(begun, time.time())))
-        if victim == "sidecar":
-            api = self.sidecar.api
-            self.sidecar = start_sidecar(self.folder / "crash.db", grpc_port=api.grpc_port, http_port=api.http_port)
-        elif victim == "worker":
-            self.workers[place] = self.start_worker()
-        else:
-            self.hubs[place] = self.start_hub()
+        self.alive[place] = victim, self._start(victim)
 
-    def stop(self) -> None:
-        for process in (*self.workers, *self.hubs):
-            self._kill(process)
-        self.sidecar.kill()
+    def _start(self, victim: Victim) -> int:
+        starts: Mapping[Victim, Callable[[], int]] = {
+            "sidecar": self._start_sidecar,
+            "hub": self._start_hub,
+            "worker": self._start_worker,
+        }
+        return starts[victim]()
 
-    @staticmethod
-    def _kill(process: "subprocess.Popen[bytes]") -> None:
-        process.kill()
-        process.wait(10)
+    def _start_sidecar(self) -> int:
+        ports = ["--grpc-port", str(self.ports[0]), "--http-port", str(self.ports[1])]
+        arguments = ["--db", str(self.folder / "crash.db"), *ports]
+        return self.nursery.start("hub.sidecar.__main__:main", arguments, self.folder / "sidecar.log")
+
+    def _start_hub(self) -> int:
+        config = write_config(self.folder, {"world": {"url": self.mcp_url}})
+        own = {f"XDG_{name}_HOME": str(self.folder / name.lower()) for name in ("STATE", "CONFIG")}
+        arguments = ["serve", "-c", str(config), "--port", str(self.ports[2])]
+        return self.nursery.start("hub.cli.main:run", arguments, self.folder / "hub.log", own)
+
+    def _start_worker(self) -> int:
+        ports = [str(self.grpc_port), str(self.ledger_port)]
+        places = [self.model, f"http://{LOOPBACK}:{self.ports[2]}/mcp", str(self.folder / "worker")]
+        return self.nursery.start("tests.durable.crash_flows:main", [*ports, *places], self.folder / "workers.log")
 
 
 @contextlib.contextmanager
 def running_machine(folder: Path, *, ledger_port: int, model: str, mcp_url: str) -> Generator[Machine]:
-    sidecar = start_sidecar(folder / "crash.db")
-    machine = Machine(folder=folder, ledger_port=ledger_port, model=model, mcp_url=mcp_url, sidecar=sidecar)
-    try:
-        machine.hubs = [machine.start_hub()]
-        machine.workers = [machine.start_worker() for _ in range(2)]
+    with open_nursery(*MODULES) as nursery:
+        machine = Machine(folder=folder, nursery=nursery, ledger_port=ledger_port, model=model, mcp_url=mcp_url)
+        machine.start_all()
         yield machine
-    finally:
-        machine.stop()

@@ -45,7 +45,8 @@ async def see_through(runs: Runs, number: int, results: dict[str, object]) -> No
     await until_done(lambda: runs.start(mixed, {"shape": shape}, run_id=run_id))
     if shape == "events":
         await until_done(lambda: runs.send(run_id, "nine", 9))
-    results[run_id] = (await runs.wait(run_id)).result
+    ended = await runs.wait(run_id)
+    results[run_id] = ended.failure or ended.result
 
 
 async def answer_all(questions: Questions) -> None:
@@ -97,7 +98,7 @@ async def test_no_run_is_lost_and_no_finished_step_repeated_under_sigkill(tmp_pa
         running_world(ledger_port) as (model, mcp_url),
         running_machine(tmp_path, ledger_port=ledger_port, model=model, mcp_url=mcp_url) as machine,
     ):
-        address = DaprAddress(grpc_port=machine.sidecar.api.grpc_port)
+        address = DaprAddress(grpc_port=machine.grpc_port)
         async with open_connection(address) as connection:
             runs, over = Runs(connection), anyio.Event()
             with anyio.fail_after(1_200 if full else 240):
@@ -109,7 +110,7 @@ async def test_no_run_is_lost_and_no_finished_step_repeated_under_sigkill(tmp_pa
             took_s = time.monotonic() - began
             assert len(machine.kills) == kills
             assert len(results) >= least
-            assert set(results.values()) == {10}
+            assert {run_id: result for run_id, result in results.items() if result != 10} == {}
             states = await runs.list(children=True)
             assert {each.status for each in states} == {"completed"}
             accounts = await all_accounts(connection, [each.run_id for each in states])
