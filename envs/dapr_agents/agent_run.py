@@ -1,7 +1,7 @@
 """The agent's run of `bench.agents` with dapr-agents: two model calls and one tool call.
 
-Usage: python agent_run.py MODEL_URL MODEL_NAME RUNS AT_ONCE, with `DAPR_GRPC_PORT` and `DAPR_HTTP_PORT` set; one line of
-JSON on standard output.
+Usage: python agent_run.py MODEL_URL MODEL_NAME RUNS AT_ONCE, with `DAPR_GRPC_PORT` and `DAPR_HTTP_PORT` set. The last
+line on standard output is JSON.
 """
 
 import asyncio

@@ -68,7 +68,7 @@ def accounts_of(events: Iterable[history_pb.HistoryEvent]) -> Mapping[str, StepA
 def problems_of(
     accounts: Mapping[str, StepAccount], effects: Mapping[str, Sequence[float]], kills: Sequence[Kill]
 ) -> list[str]:
-    """Everything that breaks a promise: each step finished, none repeated after that, one more effect a kill at most."""
+    """What breaks a promise: each step finishes, none comes again after that, before it one comes again once a kill."""
     problems = [f"{key}: {len(times)} effects of no step" for key, times in effects.items() if key not in accounts]
     for key, account in accounts.items():
         times = sorted(effects.get(key, ()))

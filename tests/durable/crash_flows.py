@@ -126,4 +126,4 @@ async def serve(grpc_port: int, model: str, hub_url: str, state: str) -> None:
 def main() -> None:
     global ledger_port
     ledger_port = int(sys.argv[2])
-    anyio.run(serve, int(sys.argv[1]), *sys.argv[3:6])
+    anyio.run(serve, int(sys.argv[1]), sys.argv[3], sys.argv[4], sys.argv[5])
