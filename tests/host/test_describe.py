@@ -50,7 +50,7 @@ BAD = [
         "`functions` has no `nothing`; it has: Color, Point, approve, fail",
     ),
     ("functions", "crew:functions:fail", "the environment of `functions:fail` has no crewai: run `uv sync`"),
-    ("functions", "graph:functions:fail", "the environment of `functions:fail` has no langgraph: run `uv sync`"),
+    ("crewai", "graph:crews:six_tasks", "the environment of `crews:six_tasks` has no langgraph: run `uv sync`"),
     ("functions", "functions:broken.py", "the import of `broken` raises RuntimeError"),
     ("functions", "function:unhinted.py:odd", "`unhinted.py:odd`: the hints of `odd` make no JSON Schema"),
     ("langgraph", "graph:graphs:served", "`graphs:served` takes 2 arguments; expected none, or one for the config"),
