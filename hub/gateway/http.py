@@ -13,6 +13,7 @@ from hub.catalog.provider import Json, RawReply
 from hub.errors import HubError
 from hub.gateway.doorkeeper import Doorkeeper
 from hub.gateway.lane import ROUTING_HEADERS, ShortLane
+from hub.gateway.pace import FREE_BYTES, PacedSend
 from hub.gateway.readiness import readiness
 from hub.gateway.settings import GatewaySettings
 from hub.gateway.shape import shape_error
@@ -83,7 +84,7 @@ class HttpGateway:
 
     async def _endpoint(self, scope: Scope, given: dict[bytes, bytes], receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
-            await (await self._long_road())(scope, receive, send)
+            await (await self._long_road())(scope, receive, PacedSend(send))
             return
         try:
             body = await self._read_body(given, receive)
@@ -104,7 +105,7 @@ class HttpGateway:
         if problem is not None:
             await _reply(send, 400, {"jsonrpc": "2.0", "id": None, "error": problem})
             return
-        await long_road(scope, _replay(body, receive), send)
+        await long_road(scope, _replay(body, receive), PacedSend(send))
 
     async def _read_body(self, given: dict[bytes, bytes], receive: Receive) -> bytes | None:
         """The whole body, or None where it is over the limit."""
@@ -204,10 +205,13 @@ async def _send_reply(send: Send, reply: RawReply, stalled_s: float) -> None:
     if isinstance(body, bytes):
         headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        if len(body) > FREE_BYTES:
+            send = PacedSend(send)
         await send({"type": "http.response.body", "body": body})
         return
     try:
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        send = PacedSend(send)
         async for chunk in body:
             async with asyncio.timeout(stalled_s):
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})

@@ -28,6 +28,11 @@ class LineReader:
         self._told = False
         self._tail = b""
 
+    @property
+    def held_bytes(self) -> int:
+        """How much of a line that has not ended is there."""
+        return self._size_bytes
+
     def feed(self, chunk: bytes) -> Iterator[bytes | Oversized]:
         start = 0
         while (end := chunk.find(b"\n", start)) >= 0:

@@ -25,6 +25,10 @@ from hub.upstream.wire import GarbageError, decode
 GARBAGE_LINES_A_SECOND: Final = 200
 GARBAGE_PAUSE_S: Final = 0.05
 GARBAGE_SHOWN: Final = 20
+LARGE_BYTES: Final = 1 << 20
+"""A message longer than this is taken in pieces, so that other servers and callers get their turns in between."""
+PIECE_BYTES: Final = 1 << 16
+PIECE_PAUSE_S: Final = 0.001
 
 
 class _Output:
@@ -41,6 +45,7 @@ class _Output:
         self._logger = logger
         self._garbage_count = 0
         self._window_ends_at = 0.0
+        self._unpaused_bytes = 0
 
     def feed(self, data: bytes) -> None:
         if self.peer is None:
@@ -56,6 +61,14 @@ class _Output:
                     self._garbage(line)
                 continue
             self.peer.receive(message)
+        if self._lines.held_bytes > LARGE_BYTES:
+            self._pace(len(data))
+
+    def _pace(self, size_bytes: int) -> None:
+        self._unpaused_bytes += size_bytes
+        if self._unpaused_bytes >= PIECE_BYTES and self.child is not None:
+            self._unpaused_bytes = 0
+            self.child.pause_output(PIECE_PAUSE_S)
 
     def _drop(self, line: Oversized, peer: Peer) -> None:
         error = TooLargeError(f"it sent a message of more than {self._limit_bytes} bytes (`max_message_bytes`)")
