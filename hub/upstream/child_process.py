@@ -24,6 +24,7 @@ STDIN_GRACE_S: Final = 2.0
 TERM_GRACE_S: Final = 2.0
 REST_GRACE_S: Final = 0.5
 STDERR_PAUSE_S: Final = 0.05
+LAST_WORDS_S: Final = 0.2
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 
 
@@ -49,6 +50,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
         self._writable.set()
         self.exited = anyio.Event()
         self._output_ended = anyio.Event()
+        self._errors_ended = anyio.Event()
 
     # asyncio's side
 
@@ -65,14 +67,17 @@ class ChildProcess(asyncio.SubprocessProtocol):
             self.pause_output(STDERR_PAUSE_S if len(data) < 32_768 else STDERR_PAUSE_S / 10, fd=2)
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        if fd == 1:
-            self._output_ended.set()
-        elif fd == 0:
+        if fd == 0:
             self._writable.set()
+        else:
+            (self._output_ended if fd == 1 else self._errors_ended).set()
 
     def process_exited(self) -> None:
         self.exited.set()
         self._writable.set()
+        for fd in (1, 2):  # what it wrote last is taken at once
+            if pipe := self._pipe(fd):
+                pipe.resume_reading()
 
     def pause_writing(self) -> None:
         self._writable = anyio.Event()
@@ -95,16 +100,24 @@ class ChildProcess(asyncio.SubprocessProtocol):
 
     def pause_output(self, pause_s: float, *, fd: int = 1) -> None:
         """Take nothing from a pipe for a while."""
-        pipe = self._transport.get_pipe_transport(fd) if self._transport is not None else None
-        if isinstance(pipe, asyncio.ReadTransport) and not pipe.is_closing():
+        pipe = self._pipe(fd)
+        if pipe is not None and not self.exited.is_set():
             pipe.pause_reading()
             self._loop.call_later(pause_s, _resume, pipe)
+
+    def _pipe(self, fd: int) -> asyncio.ReadTransport | None:
+        if self._transport is None:
+            return None
+        # uvloop's pipes are no subclass of asyncio's, only alike
+        pipe = cast("asyncio.ReadTransport | None", self._transport.get_pipe_transport(fd))
+        return None if pipe is None or pipe.is_closing() else pipe
 
     async def wait_ended(self) -> None:
         """Wait until the child is gone and what it wrote before is read."""
         await self.exited.wait()
-        with anyio.move_on_after(0.2):
+        with anyio.move_on_after(LAST_WORDS_S):
             await self._output_ended.wait()
+            await self._errors_ended.wait()
 
     def describe_end(self) -> str:
         status = self._transport.get_returncode() if self._transport is not None else None
@@ -133,6 +146,8 @@ class ChildProcess(asyncio.SubprocessProtocol):
             while self._signal(0) and anyio.current_time() < deadline:  # noqa: ASYNC110 - nothing else tells its end
                 await anyio.sleep(0.02)
             self._signal(signal.SIGKILL)
+        if self.exited.is_set():
+            await self.wait_ended()
         self._transport.close()
 
     async def _gone_within(self, timeout_s: float) -> bool:
