@@ -18,6 +18,9 @@ from hub.upstream.wire import GarbageError
 SOON_S: Final = 1.0
 """A next try within this time counts as a restart under way."""
 
+CHECKED_S: Final = 0.5
+"""How long a passed check counts: a server that fails call after call is not asked as often how it is."""
+
 PROBES: Final = 2
 """Starts with a probe that may fail before one without it is tried in between."""
 
@@ -137,8 +140,10 @@ class Supervisor:
             while not connection.ended.is_set():
                 await wait_first(connection.ended, self._suspicion)
                 if self._suspicion.is_set() and not connection.ended.is_set():
-                    await connection.check()
                     self._suspicion = anyio.Event()
+                    await connection.check()
+                    with anyio.move_on_after(CHECKED_S):
+                        await connection.ended.wait()
             return connection.describe_end()
         except (HubError, GarbageError) as error:
             self._logger.info("the check failed: %s", error)
