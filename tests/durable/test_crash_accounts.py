@@ -10,11 +10,15 @@ def problems(
     *kills: tuple[Victim, float],
     attempts: Sequence[tuple[float, float]] = ((10.0, 20.0),),
     through_hub: bool = False,
+    over_network: bool = False,
     finished: bool = True,
 ) -> list[str]:
     """What is found of one step; without what follows the colon."""
     account = StepAccount(
-        through_hub=through_hub, attempts=[*attempts], finished_at=attempts[-1][1] if finished else None
+        through_hub=through_hub,
+        over_network=over_network,
+        attempts=[*attempts],
+        finished_at=attempts[-1][1] if finished else None,
     )
     killed = [Kill(victim=victim, span=(at, at + 0.01)) for victim, at in kills]
     return [
@@ -50,6 +54,14 @@ async def test_a_kill_between_two_attempts_explains_nothing() -> None:
 
 async def test_a_finished_step_that_is_repeated_is_found() -> None:
     assert problems([11, 21], ("worker", 12)) == ["1 effects after it was finished"]
+
+
+async def test_a_request_that_a_kill_left_on_its_way_may_come_late_and_no_other() -> None:
+    assert problems([11, 21], ("worker", 12), over_network=True) == []
+    assert problems([11, 21], ("hub", 12), over_network=True, through_hub=True) == []
+    assert problems([21], over_network=True) == ["1 effects after it was finished"]
+    assert problems([11, 21, 22], ("worker", 12), over_network=True) == ["effect 3 after 1 kills"]
+    assert problems([11, 22], ("worker", 21), over_network=True)[0] == "1 effects after it was finished"
 
 
 async def test_a_lost_effect_and_a_lost_step_are_found() -> None:

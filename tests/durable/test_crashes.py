@@ -115,7 +115,7 @@ async def test_no_run_is_lost_and_no_finished_step_repeated_under_sigkill(tmp_pa
             assert {each.status for each in states} == {"completed"}
             accounts = await all_accounts(connection, [each.run_id for each in states])
             effects = await read_effects(ledger_port)
-    assert problems_of(accounts, effects, machine.kills) == []
+    assert "\n".join(problems_of(accounts, effects, machine.kills)) == ""
     assert any(account.through_hub for account in accounts.values())
     if full:
         write_result(machine.kills, len(results), accounts, effects, took_s)
