@@ -16,7 +16,7 @@ from hub.questions.record import QuestionRecord, QuestionStatus, from_json, to_j
 from hub.workflows.address import DaprConnection
 from hub.workflows.at_once import each_at_once
 from hub.workflows.errors import DaprDownError, RunStateError
-from hub.workflows.question import PUT_STEP, TAKE_STEP, answered_event
+from hub.workflows.question import PUT_STEP, TAKE_STEP, answered_event, pack_answer
 from hub.workflows.runs import Runs
 from hub.workflows.state import Save, StateStore, Stored
 from hub.workflows.steps import Steps
@@ -33,7 +33,8 @@ class Questions:
     """Asks on behalf of runs, and takes the answers.
 
     A question is stored before its run waits; an answer is stored, bound to the digest of what was asked, before the
-    run is woken; the run takes it in a step of its own. So whoever dies in between, nothing is asked or answered twice.
+    event that brings it to the run; only then it counts as used. So whoever dies in between, nothing is asked or
+    answered twice.
     """
 
     def __init__(self, connection: DaprConnection, *, store_name: str = "statestore") -> None:
@@ -52,9 +53,10 @@ class Questions:
         record = from_json(question)
 
         async def attempt() -> None:
-            if await self._store.get(_key(record.id)) is not None:
+            found = await self._store.get_many([_key(record.id), shard_key(record.id)])
+            if _key(record.id) in found:
                 return
-            shard = await self._store.get(shard_key(record.id))
+            shard = found.get(shard_key(record.id))
             saves = [Save(key=_key(record.id), value=to_json(record), is_new=True), with_id(shard, record.id)]
             await self._store.transact([each for each in saves if each is not None])
 
@@ -138,7 +140,7 @@ class Questions:
             stored, record = await self._get(question_id)
             if digest is not None and digest != record.digest:
                 raise StaleAnswerError(f"question {question_id} asks something else by now: read it again")
-            if record.status == "answered" and record.result == dict(result):
+            if record.status in ("answered", "used") and record.result == dict(result):
                 return record
             if record.status != "open":
                 raise StaleAnswerError(f"question {question_id} is {record.status}: the answer comes too late")
@@ -147,7 +149,9 @@ class Questions:
             await self._store.save(Save(key=_key(question_id), value=to_json(answered), etag=stored.etag))
             return answered
 
-        await self._wake(await _until_first(attempt))
+        record = await _until_first(attempt)
+        if record.status != "used":
+            await self._wake(record)
 
     async def redeliver(self) -> int:
         """Wake the runs whose answers were stored when somebody died before telling them.
@@ -163,15 +167,21 @@ class Questions:
         return len(answered)
 
     async def _wake(self, record: QuestionRecord) -> None:
-        """Tell the run, and see afterwards whether there was one to be told: the run does not wait for that."""
+        """Bring the answer to the run, and see afterwards whether there was one: the run does not wait for that."""
+        event = answered_event(record.id)
+        data = pack_answer(record.digest, record.result or {})
         try:
-            await self._runs.send(record.run_id, answered_event(record.id), {"digest": record.digest})
-            if not (await self._runs.status(record.run_id)).is_finished:
-                return
+            await self._runs.send(record.run_id, event, data)
+            has_it = not (await self._runs.status(record.run_id)).is_finished or any(
+                each.kind == "eventRaised" and each.name == event for each in await self._runs.history(record.run_id)
+            )
         except UnknownNameError:
-            pass
-        if await self._close(record.id) != "used":
-            raise StaleAnswerError(f"question {record.id}: its run {record.run_id} is over")
+            has_it = False
+        if not has_it:
+            if await self._settle(record.id, "closed") != "used":
+                raise StaleAnswerError(f"question {record.id}: its run {record.run_id} is over")
+        elif "result" in data:  # else the run takes it, and says so
+            await self._settle(record.id, "used")
 
     async def _with_live_runs(self, records: Sequence[QuestionRecord]) -> set[str]:
         """Ids of those whose runs still go on; the others are closed."""
@@ -184,26 +194,27 @@ class Questions:
                 finished = True
             for each in records:
                 if each.run_id == run_id and finished:
-                    await self._close(each.id)
+                    await self._settle(each.id, "closed")
                 elif each.run_id == run_id:
                     live.add(each.id)
 
         await each_at_once(look, {each.run_id for each in records}, at_most=_LOOKS_AT_ONCE)
         return live
 
-    async def _close(self, question_id: str) -> QuestionStatus:
-        """Close a question that is not over yet.
+    async def _settle(self, question_id: str, ended: QuestionStatus) -> QuestionStatus:
+        """End a question that is not over yet.
 
         Returns:
             How it is over now.
         """
 
         async def attempt() -> QuestionStatus:
-            stored, record = await self._get(question_id)
+            found = await self._store.get_many([_key(question_id), shard_key(question_id)])
+            stored, record = _present(found.get(_key(question_id)), question_id)
             if record.status not in ("open", "answered"):
                 return record.status
-            await self._end(stored, record, "closed", await self._store.get(shard_key(question_id)))
-            return "closed"
+            await self._end(stored, record, ended, found.get(shard_key(question_id)))
+            return ended
 
         return await _until_first(attempt)
 
@@ -216,10 +227,13 @@ class Questions:
         await self._store.transact([each for each in saves if each is not None])
 
     async def _get(self, question_id: str) -> tuple[Stored, QuestionRecord]:
-        stored = await self._store.get(_key(question_id))
-        if stored is None:
-            raise UnknownNameError(f"there is no question {question_id}")
-        return stored, from_json(stored.value)
+        return _present(await self._store.get(_key(question_id)), question_id)
+
+
+def _present(stored: Stored | None, question_id: str) -> tuple[Stored, QuestionRecord]:
+    if stored is None:
+        raise UnknownNameError(f"there is no question {question_id}")
+    return stored, from_json(stored.value)
 
 
 def _key(question_id: str) -> str:

@@ -15,7 +15,7 @@ from hub.errors import InvalidInputError
 from hub.workflows.attempts import run_child, run_step
 from hub.workflows.errors import EventTimeoutError, NotDurableError
 from hub.workflows.event_waits import EventWaits, unwrap_event
-from hub.workflows.question import PUT_STEP, TAKE_STEP, Question, Reply, answered_event
+from hub.workflows.question import PUT_STEP, TAKE_STEP, Question, Reply, answered_event, unpack_answer
 from hub.workflows.retry import NO_RETRY, RetryPolicy
 from hub.workflows.scheduler import Pending, Restart, Scheduler
 from hub.workflows.sdk import SdkTask, TurnContext
@@ -359,7 +359,8 @@ class Context:
     async def ask(self, question: Question | str, *, timeout_s: float | None = None, key: str | None = None) -> Reply:
         """Ask a person, or the calling client, and wait for the answer without holding anything.
 
-        The question is stored by a step; the run waits for an event; the next step takes the stored answer.
+        The question is stored by a step; the run waits for the event that brings the stored answer. Where that event
+        does not come in time, or does not carry the answer, a step looks in the store.
 
         Raises:
             EventTimeoutError: no answer came in `timeout_s`; the question is closed.
@@ -385,16 +386,21 @@ class Context:
         while taken is None and not timed_out:
             left = None if until is None else max(0.0, (until - self.now()).total_seconds())
             try:
-                await self.wait_event(answered_event(question_id), timeout_s=left)
+                event = await self.wait_event(answered_event(question_id), timeout_s=left)
             except EventTimeoutError:
                 timed_out = True
             except asyncio.CancelledError:
                 await self.step(TAKE_STEP, question_id, asked.digest, close=True, key=f"{name}/close")
                 raise
-            # The store decides: an event alone is no answer, and an answer stored in the last moment still counts.
-            looks += 1
-            look = f"{name}/take" if looks == 1 else f"{name}/take-{looks}"
-            taken = await self.step(TAKE_STEP, question_id, asked.digest, close=timed_out, key=look, retry=_STORE_RETRY)
+            else:
+                taken = unpack_answer(event, asked.digest)
+            if taken is None:
+                # The store decides: an answer stored in the last moment still counts.
+                looks += 1
+                look = f"{name}/take" if looks == 1 else f"{name}/take-{looks}"
+                taken = await self.step(
+                    TAKE_STEP, question_id, asked.digest, close=timed_out, key=look, retry=_STORE_RETRY
+                )
         self._show("asking", [each for each in self._asking() if each != question_id])
         if taken is None:
             raise EventTimeoutError(f"no answer to {asked.message!r} within {timeout_s:g} s")

@@ -16,9 +16,28 @@ TAKE_STEP: Final = "hub.questions.take"
 Action = Literal["accept", "decline", "cancel"]
 
 
+MOST_CARRIED_BYTES: Final = 64 * 1024
+"""Larger answers are not in the event: the run takes them from the store."""
+
+
 def answered_event(question_id: str) -> str:
     """Name of the event that tells a run that its question is answered."""
     return f"hub.answered.{question_id}"
+
+
+def pack_answer(digest: str, result: Mapping[str, Any]) -> dict[str, Any]:
+    """Data of the event: the stored answer with the digest of its question; without the answer if it is large."""
+    text = json.dumps(dict(result), separators=(",", ":"))
+    return {"digest": digest, "result": dict(result)} if len(text) <= MOST_CARRIED_BYTES else {"digest": digest}
+
+
+def unpack_answer(data: object, digest: str) -> Mapping[str, Any] | None:
+    """The answer that an event carries; None if it carries none, or one to another question."""
+    carried = cast("Mapping[str, Any]", data) if isinstance(data, Mapping) else {}
+    result = carried.get("result")
+    if carried.get("digest") != digest or not isinstance(result, Mapping):
+        return None
+    return cast("Mapping[str, Any]", result)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from hub.workflows import (
     open_connection,
     open_worker,
 )
-from hub.workflows.question import answered_event
+from hub.workflows.question import MOST_CARRIED_BYTES, answered_event
 from hub.workflows.state import Save, StateStore
 from tests.asked import asking_flows
 from tests.asked.asking_flows import NAME_SCHEMA, acted_on, build_functions
@@ -218,9 +218,12 @@ async def test_an_answer_whose_run_was_never_told_is_delivered_later(
     assert (await runs.result(run_id, timeout_s=10))[0] == "accept"
 
 
-async def test_an_event_without_a_stored_answer_is_not_believed(questions: Questions, runs: Runs, run_id: str) -> None:
+@pytest.mark.parametrize("said", [{}, {"digest": "0" * 64}], ids=["no digest", "the digest of another question"])
+async def test_an_event_that_is_not_bound_to_the_question_is_not_believed(
+    questions: Questions, runs: Runs, run_id: str, said: dict[str, Any]
+) -> None:
     asked = await start_and_ask(runs, questions, run_id, asking_flows.asks_name)
-    await runs.send(run_id, answered_event(asked.id), {"result": ACCEPT})
+    await runs.send(run_id, answered_event(asked.id), {**said, "result": ACCEPT})
     with anyio.fail_after(10):
         async for each in runs.events(run_id):
             if isinstance(each, RunEvent) and each.kind == "taskCompleted" and len(await looks(runs, run_id)) == 1:
@@ -228,7 +231,29 @@ async def test_an_event_without_a_stored_answer_is_not_believed(questions: Quest
     assert acted_on[run_id] == 0
     await questions.answer(asked.id, ACCEPT)
     assert (await runs.result(run_id, timeout_s=10))[0] == "accept"
-    assert len(await looks(runs, run_id)) == 2
+    assert len(await looks(runs, run_id)) == 1
+
+
+async def test_an_answer_comes_with_its_event_and_a_large_one_out_of_the_store(
+    questions: Questions, runs: Runs, run_id: str
+) -> None:
+    for number, (text, expected) in enumerate([("hi", 0), ("x" * MOST_CARRIED_BYTES, 1)]):
+        one = f"{run_id}-{number}"
+        asked = await start_and_ask(runs, questions, one, asking_flows.asks_a_model)
+        result = {"role": "assistant", "content": {"type": "text", "text": text}, "model": "m"}
+        await questions.answer(asked.id, result)
+        assert await runs.result(one, timeout_s=10) == [None, result]
+        assert len(await looks(runs, one)) == expected
+        assert (await questions.get(asked.id)).status == "used"
+
+
+async def test_the_same_answer_again_does_no_harm(questions: Questions, runs: Runs, run_id: str) -> None:
+    asked = await start_and_ask(runs, questions, run_id, asking_flows.asks_name)
+    for _ in range(2):
+        await questions.answer(asked.id, ACCEPT)
+    assert (await runs.result(run_id, timeout_s=10))[0] == "accept"
+    await questions.answer(asked.id, ACCEPT)
+    assert acted_on[run_id] == 1
 
 
 async def looks(runs: Runs, run_id: str) -> list[RunEvent]:
