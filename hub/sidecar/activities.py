@@ -2,9 +2,9 @@
 
 import sqlite3
 
-from .history import FINISHED, Event, to_string_value, to_timestamp
+from .history import FINISHED, Event, new_event
 from .inbox import post
-from .proto import history_pb, orchestration_pb, service_pb
+from .proto import service_pb
 from .store import NewActivity, Transaction
 
 
@@ -15,8 +15,8 @@ def add_activity(
         "INSERT INTO activities (run, execution_id, event, propagated) VALUES (?, ?, ?, ?)",
         (run, execution_id, scheduled.SerializeToString(), propagated),
     )
-    request = _to_request(run_id, execution_id, scheduled, propagated)
-    tx.activities.append(NewActivity(run=run, seq=cursor.lastrowid or 0, request=request))
+    item = _to_item(run_id, execution_id, scheduled, propagated)
+    tx.activities.append(NewActivity(run=run, seq=cursor.lastrowid or 0, item=item))
 
 
 def waiting_activities(db: sqlite3.Connection) -> list[tuple[int, int]]:
@@ -24,8 +24,8 @@ def waiting_activities(db: sqlite3.Connection) -> list[tuple[int, int]]:
     return db.execute("SELECT run, seq FROM activities ORDER BY seq").fetchall()
 
 
-def build_activity_request(db: sqlite3.Connection, seq: int) -> service_pb.ActivityRequest | None:
-    """What a worker gets; None if the activity is no longer wanted."""
+def read_activity(db: sqlite3.Connection, seq: int) -> service_pb.WorkItem | None:
+    """What a worker gets, but for the completion token; None if the activity is no longer wanted."""
     row = db.execute(
         "SELECT r.id, a.execution_id, a.event, a.propagated FROM activities a"
         " JOIN runs r ON r.run = a.run WHERE a.seq = ?",
@@ -34,25 +34,27 @@ def build_activity_request(db: sqlite3.Connection, seq: int) -> service_pb.Activ
     if row is None:
         return None
     run_id, execution_id, blob, propagated = row
-    return _to_request(run_id, execution_id, Event.FromString(blob), propagated)
+    return _to_item(run_id, execution_id, Event.FromString(blob), propagated)
 
 
-def _to_request(
-    run_id: str, execution_id: str, scheduled: Event, propagated: bytes | None
-) -> service_pb.ActivityRequest:
+def _to_item(run_id: str, execution_id: str, scheduled: Event, propagated: bytes | None) -> service_pb.WorkItem:
     task = scheduled.taskScheduled
-    return service_pb.ActivityRequest(
-        name=task.name,
-        version=task.version if task.HasField("version") else None,
-        input=task.input if task.HasField("input") else None,
-        workflowInstance=orchestration_pb.WorkflowInstance(
-            instanceId=run_id, executionId=to_string_value(execution_id)
-        ),
-        taskId=scheduled.eventId,
-        taskExecutionId=task.taskExecutionId,
-        parentTraceContext=task.parentTraceContext if task.HasField("parentTraceContext") else None,
-        propagatedHistory=None if propagated is None else history_pb.PropagatedHistory.FromString(propagated),
-    )
+    item = service_pb.WorkItem()
+    request = item.activityRequest  # filled in place: a message that is put into another one is copied
+    request.name = task.name
+    request.taskId = scheduled.eventId
+    request.taskExecutionId = task.taskExecutionId
+    request.workflowInstance.instanceId = run_id
+    request.workflowInstance.executionId.value = execution_id
+    if task.HasField("input"):
+        request.input.value = task.input.value
+    if task.HasField("version"):
+        request.version.CopyFrom(task.version)
+    if task.HasField("parentTraceContext"):
+        request.parentTraceContext.CopyFrom(task.parentTraceContext)
+    if propagated is not None:
+        request.propagatedHistory.ParseFromString(propagated)
+    return item
 
 
 def complete_activity(tx: Transaction, seq: int, answer: service_pb.ActivityResponse) -> bool:
@@ -66,7 +68,7 @@ def complete_activity(tx: Transaction, seq: int, answer: service_pb.ActivityResp
     if row is None or row[2] in FINISHED or not row[3]:
         return False
     scheduled = Event.FromString(row[1])
-    result = Event(eventId=-1, timestamp=to_timestamp(tx.now))
+    result = new_event(tx.now)
     if answer.HasField("failureDetails"):
         failed = result.taskFailed
         failed.taskScheduledId = scheduled.eventId
@@ -77,6 +79,6 @@ def complete_activity(tx: Transaction, seq: int, answer: service_pb.ActivityResp
         completed.taskScheduledId = scheduled.eventId
         completed.taskExecutionId = scheduled.taskScheduled.taskExecutionId
         if answer.HasField("result"):
-            completed.result.CopyFrom(answer.result)
+            completed.result.value = answer.result.value
     post(tx, row[0], result)
     return True

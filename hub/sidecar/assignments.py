@@ -16,14 +16,17 @@ from .workers import WorkStream
 class OutTurn:
     """A turn that is with a worker."""
 
-    run: int
+    turn: Turn
     token: str
     stream: WorkStream
     given_at: float
-    turn: Turn | None = None
     has_more: bool = False
     """Something came in after the turn was put together."""
     is_saving: bool = False
+
+    @property
+    def run(self) -> int:
+        return self.turn.run
 
 
 @dataclass(slots=True, eq=False)
@@ -34,16 +37,12 @@ class OutActivity:
     seq: int
     token: str
     stream: WorkStream
-    request: service_pb.ActivityRequest | None = None
+    item: service_pb.WorkItem
     is_saving: bool = False
 
     def is_answered_by(self, answer: service_pb.ActivityResponse) -> bool:
-        request = self.request
-        return (
-            request is not None
-            and request.workflowInstance.instanceId == answer.instanceId
-            and request.taskId == answer.taskId
-        )
+        request = self.item.activityRequest
+        return request.workflowInstance.instanceId == answer.instanceId and request.taskId == answer.taskId
 
 
 class Assignments:
@@ -61,17 +60,14 @@ class Assignments:
     def turns(self) -> tuple[OutTurn, ...]:
         return tuple(self._turns.values())
 
-    def is_out(self, run: int) -> bool:
-        return run in self._turns
-
     def turn_of(self, run: int) -> OutTurn | None:
         return self._turns.get(run)
 
-    def give_turn(self, run: int, stream: WorkStream, turn: Turn | None) -> OutTurn:
+    def give_turn(self, turn: Turn, stream: WorkStream) -> OutTurn:
         stream.begin_lease()
-        out = OutTurn(run, self._new_token(), stream, time.monotonic(), turn)
-        self._turns[run] = self._turn_by_token[out.token] = out
-        stream.turns.add(run)
+        out = OutTurn(turn, self._new_token(), stream, time.monotonic())
+        self._turns[turn.run] = self._turn_by_token[out.token] = out
+        stream.turns.add(turn.run)
         return out
 
     def take_back_turn(self, out: OutTurn) -> None:
@@ -84,16 +80,14 @@ class Assignments:
         """The turn that is answered: by its token, or by its run where the worker gives none."""
         if answer.completionToken:
             return self._turn_by_token.get(answer.completionToken)
-        return next((out for out in self._turns.values() if out.turn and out.turn.run_id == answer.instanceId), None)
+        return next((out for out in self._turns.values() if out.turn.run_id == answer.instanceId), None)
 
     def activity_of(self, seq: int) -> OutActivity | None:
         return self._activities.get(seq)
 
-    def give_activity(
-        self, run: int, seq: int, stream: WorkStream, request: service_pb.ActivityRequest | None
-    ) -> OutActivity:
+    def give_activity(self, run: int, seq: int, stream: WorkStream, item: service_pb.WorkItem) -> OutActivity:
         stream.begin_lease()
-        out = OutActivity(run, seq, self._new_token(), stream, request)
+        out = OutActivity(run, seq, self._new_token(), stream, item)
         self._activities[seq] = self._activity_by_token[out.token] = out
         stream.activities.add(seq)
         return out

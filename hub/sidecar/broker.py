@@ -118,7 +118,7 @@ class Broker:
         if room <= 0:
             return
         out = {seq for subscriber in self._subscribers[topic] for seq in subscriber.out}
-        events, held_until = await self._store.read(lambda db: next_events(db, topic, now, room, out))
+        events, held_until = self._store.read(lambda db: next_events(db, topic, now, room, out))
         if held_until is not None:
             self._due[topic] = held_until
         for waiting in events:

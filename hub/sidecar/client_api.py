@@ -53,7 +53,7 @@ class ClientApi:
         return service_pb.CreateInstanceResponse(instanceId=new.run_id)
 
     async def get(self, request: service_pb.GetInstanceRequest, _context: object) -> service_pb.GetInstanceResponse:
-        return await self._store.read(
+        return self._store.read(
             lambda db: runs.read_state(db, request.instanceId, payloads=request.getInputsAndOutputs)
         )
 
@@ -73,9 +73,9 @@ class ClientApi:
         with self._waiters.watch(request.instanceId) as changes:
             while True:
                 changes.clear()
-                state = await self.get(request, None)
-                if not state.exists or is_reached(state.workflowState.workflowStatus):
-                    return state
+                found = self._store.read(lambda db: runs.find_run(db, request.instanceId))
+                if found is None or is_reached(found[1]):
+                    return await self.get(request, None)
                 await changes.wait()
                 if self._waiters.is_stopped:
                     raise StoppingError("the sidecar is stopping")
@@ -168,7 +168,7 @@ class ClientApi:
         token = request.continuationToken or "0"
         if not token.isdecimal():
             raise InvalidRequestError("the continuation token is not one that this sidecar gave")
-        ids, after = await self._store.read(lambda db: runs.list_run_ids(db, int(token), limit))
+        ids, after = self._store.read(lambda db: runs.list_run_ids(db, int(token), limit))
         return service_pb.ListInstanceIDsResponse(
             instanceIds=ids, continuationToken=None if after is None else str(after)
         )
@@ -176,7 +176,7 @@ class ClientApi:
     async def get_history(
         self, request: service_pb.GetInstanceHistoryRequest, _context: object
     ) -> service_pb.GetInstanceHistoryResponse:
-        events = await self._store.read(lambda db: read_history(db, _find(db, request.instanceId)[0]))
+        events = self._store.read(lambda db: read_history(db, _find(db, request.instanceId)[0]))
         return service_pb.GetInstanceHistoryResponse(events=[Event.FromString(event) for event in events])
 
     async def rerun(

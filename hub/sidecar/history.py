@@ -29,6 +29,20 @@ def to_timestamp(instant_s: float) -> Timestamp:
     return Timestamp(seconds=seconds, nanos=int((instant_s - seconds) * 1e9))
 
 
+def new_event(now: float, event_id: int = -1) -> Event:
+    """An event without a body; those that tell an end or come from outside have no id of their own."""
+    event = Event(eventId=event_id)
+    stamp(event, now)
+    return event
+
+
+def stamp(event: Event, now: float) -> None:
+    """Set when the event happened."""
+    seconds = int(now // 1)
+    event.timestamp.seconds = seconds
+    event.timestamp.nanos = int((now - seconds) * 1e9)
+
+
 def from_timestamp(timestamp: Timestamp) -> float:
     return timestamp.seconds + timestamp.nanos / 1e9
 
@@ -39,7 +53,9 @@ def to_string_value(text: str | None) -> StringValue | None:
 
 def turn_started(now: float) -> Event:
     """The event that opens each turn and carries its clock."""
-    return Event(eventId=-1, timestamp=to_timestamp(now), workflowStarted=history_pb.WorkflowStartedEvent())
+    event = new_event(now)
+    event.workflowStarted.SetInParent()
+    return event
 
 
 def read_history(db: sqlite3.Connection, run: int, first: int = 0) -> list[bytes]:
@@ -48,8 +64,8 @@ def read_history(db: sqlite3.Connection, run: int, first: int = 0) -> list[bytes
     return [event for (event,) in rows]
 
 
-def append_history(db: sqlite3.Connection, run: int, first: int, events: Iterable[Event]) -> int:
-    """Store events from position `first` on; returns the new length."""
-    rows = [(run, position, event.SerializeToString()) for position, event in enumerate(events, start=first)]
+def append_history(db: sqlite3.Connection, run: int, first: int, events: Iterable[bytes]) -> int:
+    """Store serialized events from position `first` on; returns the new length."""
+    rows = [(run, position, event) for position, event in enumerate(events, start=first)]
     db.executemany("INSERT INTO history (run, position, event) VALUES (?, ?, ?)", rows)
     return first + len(rows)

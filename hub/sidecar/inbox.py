@@ -2,8 +2,8 @@
 
 import sqlite3
 
-from .history import FINISHED, Event, read_history, to_string_value, turn_started
-from .proto import history_pb, service_pb
+from .history import FINISHED, Event, read_history, turn_started
+from .proto import service_pb
 from .store import Transaction, Turn
 
 FIRST = 0.0
@@ -12,19 +12,22 @@ FIRST = 0.0
 MAX_EVENTS_PER_TURN = 2000
 
 
-def to_request(turn: Turn) -> service_pb.WorkflowRequest:
-    """The work item that a worker gets."""
-    request = service_pb.WorkflowRequest(
-        instanceId=turn.run_id,
-        executionId=to_string_value(turn.execution_id),
-        pastEvents=[Event.FromString(event) for event in turn.past_events],
-        newEvents=turn.new_events,
-    )
+def to_item(turn: Turn, token: str) -> service_pb.WorkItem:
+    """The turn as a worker gets it."""
+    item = service_pb.WorkItem(completionToken=token)
+    request = item.workflowRequest  # filled in place: a message that is put into another one is copied
+    request.instanceId = turn.run_id
+    request.executionId.value = turn.execution_id
+    for event in turn.past_events:
+        request.pastEvents.add().MergeFromString(event)
+    request.newEvents.add().CopyFrom(turn.started)
+    for event in turn.new_events:
+        request.newEvents.add().MergeFromString(event)
     if turn.known_count:
         request.cachedHistory.eventCount = turn.known_count
     if turn.propagated is not None:
-        request.propagatedHistory.CopyFrom(history_pb.PropagatedHistory.FromString(turn.propagated))
-    return request
+        request.propagatedHistory.MergeFromString(turn.propagated)
+    return item
 
 
 def post(
@@ -86,8 +89,7 @@ def take_turn(db: sqlite3.Connection, run: int, now: float, known_count: int = 0
         "SELECT seq, event FROM inbox WHERE run = ? AND due_at IS NULL ORDER BY order_at, seq LIMIT ?",
         (run, MAX_EVENTS_PER_TURN),
     ).fetchall()
-    events = [Event.FromString(event) for _, event in mail]
-    if not events or (history_count == 0 and not events[0].HasField("executionStarted")):
+    if not mail or (history_count == 0 and not Event.FromString(mail[0][1]).HasField("executionStarted")):
         return None  # nothing, or a start that is scheduled for later
     if known_count > history_count:
         known_count = 0
@@ -97,8 +99,9 @@ def take_turn(db: sqlite3.Connection, run: int, now: float, known_count: int = 0
         execution_id=execution_id,
         history_count=history_count,
         taken=tuple(seq for seq, _ in mail),
-        new_events=(turn_started(now), *events),
-        past_events=tuple(read_history(db, run, known_count)),
+        started=turn_started(now),
+        new_events=tuple(event for _, event in mail),
+        past_events=tuple(read_history(db, run, known_count)) if known_count < history_count else (),
         known_count=known_count,
         propagated=propagated,
     )

@@ -5,6 +5,7 @@ import time
 
 import anyio
 
+from .answers import Answers
 from .dispatch import Dispatcher
 from .proto import service_pb
 from .settings import SidecarSettings
@@ -17,8 +18,9 @@ PING_INTERVAL_S = 30.0
 class Leases:
     """A worker holds its items as long as something is heard of its process."""
 
-    def __init__(self, dispatcher: Dispatcher, settings: SidecarSettings) -> None:
+    def __init__(self, dispatcher: Dispatcher, answers: Answers, settings: SidecarSettings) -> None:
         self._dispatcher = dispatcher
+        self._answers = answers
         self._worker_lease_s = settings.worker_lease_s
         self._turn_lease_s = settings.turn_lease_s
 
@@ -35,7 +37,7 @@ class Leases:
                     stream.revoke()
                     self._dispatcher.remove(stream)
             self._dispatcher.take_back_overdue(self._turn_lease_s)
-            await self._dispatcher.save_again()
+            await self._answers.save_again()
 
     async def ping(self) -> None:
         """Send health pings, which keep proxies from closing quiet streams."""

@@ -59,7 +59,7 @@ def rerun_from_event(tx: Transaction, request: service_pb.RerunWorkflowFromEvent
         raise AlreadyExistsError(f"a run with the id '{new_id}' exists")
     run, execution_id = inserted.run, inserted.execution_id
     history = [inserted.start if event.HasField("executionStarted") else event for event in kept]
-    count = append_history(tx.db, run, 0, history)
+    count = append_history(tx.db, run, 0, [event.SerializeToString() for event in history])
     tx.db.execute("UPDATE runs SET history_count = ?, status = 0, started_at = ? WHERE run = ?", (count, tx.now, run))
     for event in pending:
         if event.eventId == request.eventID:

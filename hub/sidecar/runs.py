@@ -15,6 +15,7 @@ from .history import (
     Event,
     Status,
     append_history,
+    new_event,
     to_string_value,
     to_timestamp,
     turn_started,
@@ -152,7 +153,7 @@ def tell_parent(
     ).fetchone()
     if row is None or row[1] in FINISHED:
         return
-    event = Event(eventId=-1, timestamp=to_timestamp(tx.now))
+    event = new_event(tx.now)
     if status == COMPLETED:
         event.childWorkflowInstanceCompleted.taskScheduledId = parent.taskScheduledId
         if output is not None:
@@ -172,25 +173,15 @@ def terminate_run(tx: Transaction, run_id: str, *, output: str | None, recurse: 
     if row is None or row[1] in FINISHED:
         return
     run, _, history_count = row
-    events = [turn_started(tx.now)]
+    events = [turn_started(tx.now).SerializeToString()]
     if history_count == 0:
-        events.append(Event.FromString(tx.db.execute("SELECT start FROM runs WHERE run = ?", (run,)).fetchone()[0]))
+        (start,) = tx.db.execute("SELECT start FROM runs WHERE run = ?", (run,)).fetchone()
+        events.append(start)
     result = to_string_value(output)
-    stamp = to_timestamp(tx.now)
-    events.append(
-        Event(
-            eventId=-1,
-            timestamp=stamp,
-            executionTerminated=history_pb.ExecutionTerminatedEvent(input=result, recurse=recurse),
-        )
-    )
-    events.append(
-        Event(
-            eventId=-1,
-            timestamp=stamp,
-            executionCompleted=history_pb.ExecutionCompletedEvent(workflowStatus=TERMINATED, result=result),
-        )
-    )
+    terminated, completed = new_event(tx.now), new_event(tx.now)
+    terminated.executionTerminated.CopyFrom(history_pb.ExecutionTerminatedEvent(input=result, recurse=recurse))
+    completed.executionCompleted.CopyFrom(history_pb.ExecutionCompletedEvent(workflowStatus=TERMINATED, result=result))
+    events += [terminated.SerializeToString(), completed.SerializeToString()]
     count = append_history(tx.db, run, history_count, events)
     tx.db.execute("UPDATE runs SET history_count = ? WHERE run = ?", (count, run))
     tx.db.execute("DELETE FROM activities WHERE run = ?", (run,))

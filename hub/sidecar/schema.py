@@ -110,7 +110,7 @@ def open_database(
     write_ahead_log = path.with_name(path.name + "-wal")
     if is_new and write_ahead_log.exists() and write_ahead_log.stat().st_size:
         raise _damaged(path, f"it is empty, but {write_ahead_log.name} beside it is not")
-    db = sqlite3.connect(path, timeout=0.5, isolation_level=None, check_same_thread=False, cached_statements=256)
+    db = sqlite3.connect(path, timeout=0.5, isolation_level=None, cached_statements=256)
     try:
         _prepare(db, path, is_new=is_new, survives_power_loss=survives_power_loss)
         if max_file_bytes is not None:

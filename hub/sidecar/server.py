@@ -10,9 +10,11 @@ import anyio
 import grpc
 import grpc.aio
 
+from .answers import Answers
 from .broker import Broker
 from .client_api import ClientApi
 from .dispatch import Dispatcher
+from .due import DueTimers
 from .errors import AddressInUseError, SidecarError
 from .health import open_health
 from .leases import Leases
@@ -50,13 +52,15 @@ async def open_sidecar(settings: SidecarSettings) -> AsyncGenerator[Sidecar]:
         StoreError: the database file cannot be used.
         AddressInUseError: another program has the port.
     """
-    async with open_store(settings) as store:
+    with open_store(settings) as store:
         dispatcher = Dispatcher(store, settings)
+        answers = Answers(store, dispatcher, settings.app_id)
+        timers = DueTimers(store)
         broker = Broker(store, settings)
-        worker_api = WorkerApi(dispatcher)
+        worker_api = WorkerApi(dispatcher, answers)
         client_api = ClientApi(store, settings.app_id)
         pubsub_api = PubSubApi(store, broker, settings)
-        await dispatcher.load()
+        dispatcher.load()
         server = grpc.aio.server(options=_options(settings))
         factory = HandlerFactory(settings.token)
         methods: dict[str, dict[str, Handler]] = {
@@ -73,8 +77,8 @@ async def open_sidecar(settings: SidecarSettings) -> AsyncGenerator[Sidecar]:
         await server.start()
         try:
             async with open_health(settings.host, settings.http_port, _problem_finder(store)) as http_port:
-                leases, sweeper = Leases(dispatcher, settings), _Sweeper(store, settings)
-                works = (dispatcher.run, leases.watch, leases.ping, broker.run, sweeper.run)
+                leases, sweeper = Leases(dispatcher, answers, settings), _Sweeper(store, settings)
+                works = (dispatcher.run, timers.run, leases.watch, leases.ping, broker.run, sweeper.run)
                 async with _working(works):
                     yield Sidecar(grpc_port=grpc_port, http_port=http_port)
         finally:

@@ -21,7 +21,7 @@ class StateApi:
         self._check(request.store_name)
         check_key(request.key)
         now = time.time()
-        found = await self._store.read(lambda db: read_value(db, request.store_name, request.key, now))
+        found = self._store.read(lambda db: read_value(db, request.store_name, request.key, now))
         if found is None:
             return state_pb.GetStateResponse()
         return state_pb.GetStateResponse(data=found.value, etag=found.etag, metadata=_metadata(found))
@@ -35,7 +35,7 @@ class StateApi:
         def work(db: sqlite3.Connection) -> list[StoredValue | None]:
             return [read_value(db, request.store_name, key, now) for key in request.keys]
 
-        found = await self._store.read(work)
+        found = self._store.read(work)
         items = [
             state_pb.BulkStateItem(key=key)
             if value is None

@@ -1,18 +1,20 @@
 """Transactions over the database, and what the rest of the sidecar must know once one is committed."""
 
+import asyncio
 import contextlib
 import math
 import sqlite3
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import TypeVar
+from pathlib import Path
+from typing import TypeVar, cast
 
 from .errors import DamagedStoreError
 from .proto import history_pb, service_pb
 from .schema import open_database
 from .settings import SidecarSettings
-from .writer import Writer, open_writer
+from .writer import Settle, Writer
 
 T = TypeVar("T")
 
@@ -27,7 +29,10 @@ class Turn:
     history_count: int
     taken: tuple[int, ...]
     """The inbox rows that the turn consumes."""
-    new_events: tuple[history_pb.HistoryEvent, ...]
+    started: history_pb.HistoryEvent
+    """The event that opens the turn."""
+    new_events: tuple[bytes, ...]
+    """What the inbox rows hold."""
     past_events: tuple[bytes, ...]
     """Committed events that the worker does not hold."""
     known_count: int
@@ -36,7 +41,7 @@ class Turn:
 
     @property
     def size_bytes(self) -> int:
-        return sum(map(len, self.past_events)) + sum(event.ByteSize() for event in self.new_events)
+        return sum(map(len, self.past_events)) + sum(map(len, self.new_events))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,20 +50,18 @@ class NewActivity:
 
     run: int
     seq: int
-    request: service_pb.ActivityRequest
+    item: service_pb.WorkItem
 
 
 @dataclass(slots=True, eq=False)
 class Transaction:
-    """One transaction in the writer's thread, with the news it makes."""
+    """Changes that are committed together, with the news they make."""
 
     db: sqlite3.Connection
     now: float
     ready: list[int] = field(default_factory=list[int])
     """Runs that have something in their inbox."""
     activities: list[NewActivity] = field(default_factory=list[NewActivity])
-    turns: dict[int, Turn] = field(default_factory=dict[int, Turn])
-    """Turns that were put together in passing, since their run was ready."""
     cancelled: list[int] = field(default_factory=list[int])
     """Runs whose waiting activities are gone."""
     next_due_at: float = math.inf
@@ -72,53 +75,70 @@ class Transaction:
 
 
 class Store:
-    """The database as the event loop sees it."""
+    """The database as the services see it."""
 
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
+    def __init__(self, db: sqlite3.Connection, path: Path) -> None:
+        self._writer = Writer(db, path, begin=lambda db: Transaction(db, time.time()), committed=self._tell)
+        self._loop = asyncio.get_running_loop()
         self._listeners: list[Callable[[Transaction], None]] = []
-        self._preparers: list[Callable[[Transaction], None]] = []
 
     @property
     def damage(self) -> DamagedStoreError | None:
         return self._writer.damage
 
     def on_commit(self, listener: Callable[[Transaction], None]) -> None:
-        """Have `listener` called in the event loop after each commit, before the caller gets its result."""
+        """Have `listener` called after each commit, before those who changed something get their results."""
         self._listeners.append(listener)
 
-    def before_commit(self, preparer: Callable[[Transaction], None]) -> None:
-        """Have `preparer` called in the writer's thread at the end of each transaction."""
-        self._preparers.append(preparer)
+    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` finds in what is committed; see `Writer.read` for the errors."""
+        return self._writer.read(work)
 
-    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._writer.run(work, writes=False)
+    def submit(self, work: Callable[[Transaction], T], settle: Settle[T]) -> None:
+        """Run `work` in a transaction; see `Writer.submit` for `settle` and the errors."""
+        self._writer.submit(work, settle)
 
-    async def change(
-        self, work: Callable[[Transaction], T], settle: Callable[[T | None, BaseException | None], None] | None = None
-    ) -> T:
-        """Run `work` in a transaction; see `Writer.run` for `settle` and the errors."""
+    async def change(self, work: Callable[[Transaction], T], settle: Settle[T] | None = None) -> T:
+        """Run `work` in a transaction and wait until it is on disk.
 
-        def in_thread(db: sqlite3.Connection) -> tuple[Transaction, T]:
-            tx = Transaction(db, time.time())
-            result = work(tx)
-            for prepare in self._preparers:
-                prepare(tx)
-            return tx, result
+        Args:
+            settle: called with the outcome, also if the caller was cancelled meanwhile.
 
-        def settled(outcome: tuple[Transaction, T] | None, error: BaseException | None) -> None:
-            if outcome is not None and error is None:
-                for listener in self._listeners:
-                    listener(outcome[0])
-            if settle is not None:
-                settle(outcome[1] if outcome is not None else None, error)
+        Raises:
+            StoreFullError: there is no room; nothing of it was stored.
+            DamagedStoreError: the file is broken.
+            StoppingError: the store is closed.
+        """
+        future: asyncio.Future[T] = self._loop.create_future()
 
-        return (await self._writer.run(in_thread, writes=True, settle=settled))[1]
+        def settled(result: T | None, error: BaseException | None) -> None:
+            try:
+                if settle is not None:
+                    settle(result, error)
+            except Exception as defect:  # noqa: BLE001 - the caller gets it
+                error = defect
+            if future.done():
+                return
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(cast("T", result))
+
+        self._writer.submit(work, settled)
+        return await future
+
+    def stop(self) -> None:
+        """Commit what was given; nothing more is taken."""
+        self._writer.stop()
+
+    def _tell(self, tx: Transaction) -> None:
+        for listener in self._listeners:
+            listener(tx)
 
 
-@contextlib.asynccontextmanager
-async def open_store(settings: SidecarSettings) -> AsyncGenerator[Store]:
-    """Open the database file for this process alone.
+@contextlib.contextmanager
+def open_store(settings: SidecarSettings) -> Generator[Store]:
+    """Open the database file for this process alone, in the running event loop.
 
     Raises:
         StoreError: the file cannot be used; see `schema.open_database`.
@@ -128,5 +148,11 @@ async def open_store(settings: SidecarSettings) -> AsyncGenerator[Store]:
         survives_power_loss=settings.survives_power_loss,
         max_file_bytes=settings.max_file_bytes,
     )
-    async with open_writer(db, settings.db_path) as writer:
-        yield Store(writer)
+    store = Store(db, settings.db_path)
+    try:
+        yield store
+    finally:
+        store.stop()
+        with contextlib.suppress(sqlite3.Error):
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        db.close()

@@ -16,13 +16,15 @@ from .history import (
     Event,
     append_history,
     from_timestamp,
+    new_event,
     read_history,
+    stamp,
     to_string_value,
     to_timestamp,
 )
 from .inbox import FIRST, MAX_EVENTS_PER_TURN, post
 from .propagation import NONE, Scope, build_propagated
-from .proto import actions_pb, history_pb, orchestration_pb, service_pb
+from .proto import actions_pb, orchestration_pb, service_pb
 from .runs import NewRun, create_run, end_run, tell_parent
 from .store import Transaction, Turn
 
@@ -71,13 +73,14 @@ class _Application:
         self._status = status
         self._name = name
         self._trace = None if trace is None else orchestration_pb.TraceContext.FromString(trace)
-        self._events = list(turn.new_events)
+        self._events: list[Event] = []
+        """What the worker's actions come to."""
         self._completion: actions_pb.CompleteWorkflowAction | None = None
 
     def apply(self) -> None:
         tx, turn = self._tx, self._turn
         if self._answer.HasField("version"):
-            self._events[0].workflowStarted.version.CopyFrom(self._answer.version)
+            turn.started.workflowStarted.version.CopyFrom(self._answer.version)
         tx.db.executemany("DELETE FROM inbox WHERE seq = ?", [(seq,) for seq in turn.taken])
         handlers: dict[str, Callable[[actions_pb.WorkflowAction], None]] = {
             "scheduleTask": self._schedule_activity,
@@ -95,9 +98,15 @@ class _Application:
         self._finish()
 
     def _event(self, event_id: int) -> Event:
-        event = Event(eventId=event_id, timestamp=to_timestamp(self._tx.now))
+        event = new_event(self._tx.now, event_id)
         self._events.append(event)
         return event
+
+    def _turn_events(self) -> list[bytes]:
+        """All that the turn adds to the history so far."""
+        turn = self._turn
+        own = [event.SerializeToString() for event in self._events]
+        return [turn.started.SerializeToString(), *turn.new_events, *own]
 
     def _schedule_activity(self, action: actions_pb.WorkflowAction) -> None:
         wanted = action.scheduleTask
@@ -107,7 +116,7 @@ class _Application:
         task.name = wanted.name
         task.taskExecutionId = wanted.taskExecutionId
         if wanted.HasField("input"):
-            task.input.CopyFrom(wanted.input)
+            task.input.value = wanted.input.value
         if wanted.HasField("version"):
             task.version.CopyFrom(wanted.version)
         if self._trace is not None:
@@ -181,7 +190,7 @@ class _Application:
         done = self._event(action.id).executionCompleted
         done.workflowStatus = self._completion.workflowStatus
         if self._completion.HasField("result"):
-            done.result.CopyFrom(self._completion.result)
+            done.result.value = self._completion.result.value
         if self._completion.HasField("failureDetails"):
             done.failureDetails.CopyFrom(self._completion.failureDetails)
 
@@ -207,7 +216,7 @@ class _Application:
         if completion is not None and completion.workflowStatus == CONTINUED_AS_NEW:
             self._continue_as_new(completion)
             return
-        count = append_history(tx.db, turn.run, turn.history_count, self._events)
+        count = append_history(tx.db, turn.run, turn.history_count, self._turn_events())
         status = SUSPENDED if self._status == SUSPENDED else RUNNING
         tx.db.execute(
             "UPDATE runs SET history_count = ?, status = ?, updated_at = ?, started_at = coalesce(started_at, ?)"
@@ -234,7 +243,7 @@ class _Application:
         execution_id = uuid.uuid4().hex
         (start_blob,) = tx.db.execute("SELECT start FROM runs WHERE run = ?", (turn.run,)).fetchone()
         start = Event.FromString(start_blob)
-        start.timestamp.CopyFrom(to_timestamp(tx.now))
+        stamp(start, tx.now)
         start.executionStarted.workflowInstance.executionId.value = execution_id
         start.executionStarted.ClearField("input")
         if completion.HasField("result"):
@@ -262,7 +271,7 @@ class _Application:
             app_id=self._app_id,
             run_id=self._turn.run_id,
             workflow_name=self._name,
-            own_events=[*past, *(event.SerializeToString() for event in self._events)],
+            own_events=[*past, *self._turn_events()],
             received=self._turn.propagated,
         )
 
@@ -271,9 +280,7 @@ def set_timer(tx: Transaction, run: int, timer_id: int, fire_at: float) -> None:
     """Have a timer fire into the run's inbox; one at the end of time never does."""
     if fire_at >= END_OF_TIME_S:
         return
-    fired = Event(
-        eventId=-1,
-        timestamp=to_timestamp(fire_at),
-        timerFired=history_pb.TimerFiredEvent(fireAt=to_timestamp(fire_at), timerId=timer_id),
-    )
+    fired = new_event(fire_at)
+    fired.timerFired.timerId = timer_id
+    fired.timerFired.fireAt.CopyFrom(to_timestamp(fire_at))
     post(tx, run, fired, due_at=fire_at)

@@ -2,6 +2,7 @@
 
 import grpc.aio
 
+from .answers import Answers
 from .dispatch import Dispatcher
 from .errors import StoppingError, StoreError
 from .proto import Empty, service_pb
@@ -11,8 +12,9 @@ from .workers import WorkStream
 class WorkerApi:
     """RPCs of `TaskHubSidecarService` that workers call."""
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    def __init__(self, dispatcher: Dispatcher, answers: Answers) -> None:
         self._dispatcher = dispatcher
+        self._answers = answers
         self._streams: set[WorkStream] = set()
         self._is_stopping = False
 
@@ -48,7 +50,7 @@ class WorkerApi:
     ) -> service_pb.CompleteTaskResponse:
         self._dispatcher.seen(context.peer())
         try:
-            await self._dispatcher.complete_turn(request)
+            await self._answers.complete_turn(request)
         except StoreError as error:
             raise StoppingError(f"kept in memory for now: {error}") from error
         return service_pb.CompleteTaskResponse()
@@ -60,7 +62,7 @@ class WorkerApi:
     ) -> service_pb.CompleteTaskResponse:
         self._dispatcher.seen(context.peer())
         try:
-            await self._dispatcher.complete_activity(request)
+            await self._answers.complete_activity(request)
         except StoreError as error:
             # RESOURCE_EXHAUSTED would make the SDK fail the activity: it reads it as "too large for ever".
             raise StoppingError(f"kept in memory for now: {error}") from error

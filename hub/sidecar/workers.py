@@ -10,7 +10,7 @@ from .proto import service_pb
 HEALTH_PING = service_pb.WORKER_CAPABILITY_HEALTH_PING
 STATEFUL_HISTORY = service_pb.WORKER_CAPABILITY_STATEFUL_HISTORY
 
-MAX_REQUESTS_IN_MEMORY = 512
+MAX_ITEMS_IN_MEMORY = 512
 MAX_HELD_RUNS = 500
 """Runs that a worker is taken to hold the history of; it may hold fewer and has to ask for what it lacks."""
 
@@ -65,37 +65,35 @@ class ActivityQueue:
 
     def __init__(self) -> None:
         self._by_run: OrderedDict[int, deque[int]] = OrderedDict()
-        self._requests: dict[int, service_pb.ActivityRequest] = {}
+        self._items: dict[int, service_pb.WorkItem] = {}
 
     def __bool__(self) -> bool:
         return bool(self._by_run)
 
-    def add(
-        self, run: int, seq: int, request: service_pb.ActivityRequest | None = None, *, first: bool = False
-    ) -> None:
+    def add(self, run: int, seq: int, item: service_pb.WorkItem | None = None, *, first: bool = False) -> None:
         """Queue an activity.
 
         Args:
-            request: what the worker gets; kept in memory while few are waiting, read from the database otherwise.
+            item: what the worker gets; kept in memory while few are waiting, read from the database otherwise.
         """
         waiting = self._by_run.setdefault(run, deque())
         if first:
             waiting.appendleft(seq)
         else:
             waiting.append(seq)
-        if request is not None and len(self._requests) < MAX_REQUESTS_IN_MEMORY:
-            self._requests[seq] = request
+        if item is not None and len(self._items) < MAX_ITEMS_IN_MEMORY:
+            self._items[seq] = item
 
-    def pop(self) -> tuple[int, int, service_pb.ActivityRequest | None]:
+    def pop(self) -> tuple[int, int, service_pb.WorkItem | None]:
         run, waiting = next(iter(self._by_run.items()))
         seq = waiting.popleft()
         if waiting:
             self._by_run.move_to_end(run)
         else:
             del self._by_run[run]
-        return run, seq, self._requests.pop(seq, None)
+        return run, seq, self._items.pop(seq, None)
 
     def drop(self, run: int) -> None:
         """Forget what a run has waiting."""
         for seq in self._by_run.pop(run, ()):
-            self._requests.pop(seq, None)
+            self._items.pop(seq, None)

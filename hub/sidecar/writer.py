@@ -1,170 +1,187 @@
-"""One thread owns the database; what waits together is committed together (group commit)."""
+"""One connection, one thread: the event loop's. What comes together is committed together (group commit).
+
+A thread of its own for the database costs more than it gives: each change would cross to it and back, and both threads
+would fight for the interpreter. While a commit waits for the disk, what arrives meanwhile queues up in the sockets and
+makes the next group.
+"""
 
 import asyncio
 import contextlib
-import queue
+import logging
 import sqlite3
-import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
-import anyio
-import anyio.to_thread
-
-from .errors import DamagedStoreError, StoppingError
+from .errors import DamagedStoreError, StoppingError, StoreError
 from .schema import to_store_error
 
 T = TypeVar("T")
+Tx = TypeVar("Tx")
+Settle = Callable[[T | None, BaseException | None], None]
+"""Gets the result, or the error."""
 
-MAX_BATCH = 256
+logger = logging.getLogger(__name__)
+
+MAX_GROUP = 256
+MAX_ROUNDS = 8
+"""Rounds of the event loop that a group may go on growing in."""
+BUSY_INTERVAL_S = 0.004
+"""From one commit to the next while changes come several at a time; one that comes alone never waits."""
 
 
 @dataclass(slots=True, eq=False)
-class _Job:
-    work: Callable[[sqlite3.Connection], Any]
-    future: "asyncio.Future[Any]"
-    settle: Callable[[Any, BaseException | None], None] | None
-    writes: bool
+class _Job(Generic[Tx]):
+    work: Callable[[Tx], Any]
+    settle: Settle[Any]
     result: Any = None
     error: BaseException | None = None
 
 
-class Writer:
+class _HalfDoneError(Exception):
+    """A function failed after it had written something."""
+
+
+class Writer(Generic[Tx]):
     """Runs functions over the one connection, in the order in which they were given.
 
-    A function must only read and write the database: if a batch fails it is rolled back and each of its functions
-    runs again by itself.
+    A function that changes something must only read and write the database: if its group fails, the group is rolled
+    back and each of its functions runs again by itself.
     """
 
-    def __init__(self, db: sqlite3.Connection, path: Path, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        path: Path,
+        *,
+        begin: Callable[[sqlite3.Connection], Tx],
+        committed: Callable[[Tx], None],
+    ) -> None:
+        """Write for the running event loop.
+
+        Args:
+            begin: makes what the functions of a group share.
+            committed: called with it once the group is on disk, before anybody is told.
+        """
         self._db = db
         self._path = path
-        self._loop = loop
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._begin = begin
+        self._committed = committed
+        self._loop = asyncio.get_running_loop()
+        self._jobs: list[_Job[Tx]] = []
+        self._last_size = 0
+        self._last_at = 0.0
         self._stopped = False
         self.damage: DamagedStoreError | None = None
         """Set once SQLite has found the file broken while it was in use."""
 
-    async def run(
-        self,
-        work: Callable[[sqlite3.Connection], T],
-        *,
-        writes: bool,
-        settle: Callable[[T | None, BaseException | None], None] | None = None,
-    ) -> T:
-        """Run one function; its writes are on disk when this returns.
-
-        Args:
-            settle: called in the event loop with the outcome, also if the caller was cancelled meanwhile.
+    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` finds in what is committed.
 
         Raises:
-            StoreFullError: there is no room; nothing of it was stored.
-            DamagedStoreError: the file is broken.
+            StoreError: the file cannot be read.
             StoppingError: the writer is closed.
         """
-        if self._stopped:
-            raise StoppingError("the sidecar is stopping")
-        future: asyncio.Future[T] = self._loop.create_future()
-        self._jobs.put(_Job(work, future, settle, writes))
-        return await future
+        self._check()
+        try:
+            return work(self._db)
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
+
+    def submit(self, work: Callable[[Tx], T], settle: Settle[T]) -> None:
+        """Run a function that changes something.
+
+        Args:
+            settle: called once the changes are on disk, or with the error. `StoreFullError`: there is no room, nothing
+                of it was stored. `DamagedStoreError`: the file is broken.
+
+        Raises:
+            StoppingError: the writer is closed.
+        """
+        self._check()
+        self._jobs.append(_Job(work, settle))
+        if len(self._jobs) == 1:
+            self._loop.call_soon(self._gather, 0, 0)
 
     def stop(self) -> None:
+        """Commit what was given; nothing more is taken."""
         self._stopped = True
-        self._jobs.put(None)
+        self._commit()
 
-    def work(self) -> None:
-        """The thread's body: batches until `stop`."""
-        while (job := self._jobs.get()) is not None:
-            batch = [job]
-            last = False
-            while len(batch) < MAX_BATCH:
+    def _check(self) -> None:
+        if self._stopped:
+            raise StoppingError("the sidecar is stopping")
+
+    def _gather(self, seen: int, rounds: int) -> None:
+        """Wait for others to join: for as long as each round of the event loop brings some, and longer if busy."""
+        size = len(self._jobs)
+        if seen < size < MAX_GROUP and rounds < MAX_ROUNDS:
+            self._loop.call_soon(self._gather, size, rounds + 1)
+            return
+        pause_s = self._last_at + BUSY_INTERVAL_S - self._loop.time() if self._last_size > 1 else 0.0
+        if pause_s > 0:
+            self._loop.call_later(pause_s, self._commit)
+        else:
+            self._commit()
+
+    def _commit(self) -> None:
+        jobs, self._jobs = self._jobs, []
+        for first in range(0, len(jobs), MAX_GROUP):
+            self._run(jobs[first : first + MAX_GROUP])
+        self._last_size = len(jobs)
+        self._last_at = self._loop.time()
+
+    def _run(self, group: Sequence[_Job[Tx]]) -> None:
+        db = self._db
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            transaction = self._begin(db)
+            for job in group:
+                changes = db.total_changes
                 try:
-                    following = self._jobs.get_nowait()
-                except queue.Empty:
-                    break
-                if following is None:
-                    last = True
-                    break
-                batch.append(following)
-            self._run_batch(batch)
-            self._loop.call_soon_threadsafe(_deliver, batch)
-            if last:
-                return
-
-    def _run_batch(self, batch: list[_Job]) -> None:
-        writes = any(job.writes for job in batch)
+                    job.result = job.work(transaction)
+                except sqlite3.Error:
+                    raise
+                except Exception as error:
+                    job.error = error
+                    if db.total_changes != changes:
+                        raise _HalfDoneError from error
+            db.execute("COMMIT")
+        except (sqlite3.Error, _HalfDoneError) as error:
+            self._undo(group, error)
+            return
         try:
-            if writes:
-                self._db.execute("BEGIN IMMEDIATE")
-            for job in batch:
-                self._run_job(job, savepoint=len(batch) > 1)
-            if writes:
-                self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._roll_back()
-            if len(batch) > 1:
-                for job in batch:
-                    job.result = job.error = None
-                    self._run_batch([job])
-                return
-            failure = to_store_error(error, self._path)
-            failure.__cause__ = error
-            if isinstance(failure, DamagedStoreError):
-                self.damage = failure
-            batch[0].error = failure
+            self._committed(transaction)
+        except Exception as defect:  # noqa: BLE001 - handed to whoever gave the functions
+            for job in group:
+                job.error = defect
+        for job in group:
+            _settle(job)
 
-    def _run_job(self, job: _Job, *, savepoint: bool) -> None:
-        if savepoint and job.writes:
-            self._db.execute("SAVEPOINT job")
-        try:
-            job.result = job.work(self._db)
-        except sqlite3.Error:
-            raise
-        except Exception as error:  # noqa: BLE001 - handed to the caller, who awaits it
-            job.error = error
-            if job.writes:
-                self._db.execute("ROLLBACK TO job" if savepoint else "ROLLBACK")
-                if not savepoint:
-                    self._db.execute("BEGIN IMMEDIATE")
-        if savepoint and job.writes:
-            self._db.execute("RELEASE job")
-
-    def _roll_back(self) -> None:
+    def _undo(self, group: Sequence[_Job[Tx]], error: sqlite3.Error | _HalfDoneError) -> None:
         with contextlib.suppress(sqlite3.Error):
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+        if len(group) > 1:
+            for job in group:
+                job.result = job.error = None
+                self._run([job])
+            return
+        if isinstance(error, sqlite3.Error):
+            group[0].error = self._failure(error)
+        _settle(group[0])
+
+    def _failure(self, error: sqlite3.Error) -> StoreError:
+        failure = to_store_error(error, self._path)
+        failure.__cause__ = error
+        if isinstance(failure, DamagedStoreError):
+            self.damage = failure
+        return failure
 
 
-def _deliver(batch: list[_Job]) -> None:
-    for job in batch:
-        try:
-            if job.settle is not None:
-                job.settle(job.result, job.error)
-        except Exception as error:  # noqa: BLE001 - a defect of ours, which its caller gets; the others go on
-            job.error = error
-        if job.future.done():
-            continue
-        if job.error is not None:
-            job.future.set_exception(job.error)
-        else:
-            job.future.set_result(job.result)
-
-
-@contextlib.asynccontextmanager
-async def open_writer(db: sqlite3.Connection, path: Path) -> AsyncGenerator[Writer]:
-    """Start the thread; on the way out it finishes what it was given, then the connection is closed."""
-    loop = asyncio.get_running_loop()
-    writer = Writer(db, path, loop)
-    thread = threading.Thread(target=writer.work, name="sidecar-writer", daemon=True)
-    thread.start()
+def _settle(job: _Job[Any]) -> None:
     try:
-        yield writer
-    finally:
-        writer.stop()
-        with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(thread.join)
-        with contextlib.suppress(sqlite3.Error):
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        db.close()
+        job.settle(None if job.error is not None else job.result, job.error)
+    except Exception:
+        logger.exception("what follows a commit failed")

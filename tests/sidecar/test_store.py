@@ -2,32 +2,35 @@
 
 import contextlib
 import sqlite3
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 import anyio
 import pytest
 
 from hub.sidecar import schema
+from hub.sidecar.answers import Answers
+from hub.sidecar.dispatch import Dispatcher
 from hub.sidecar.errors import (
     DamagedStoreError,
     ForeignStoreError,
     NewerStoreError,
+    StoppingError,
     StoreError,
     StoreFullError,
     StoreInUseError,
 )
-from hub.sidecar.proto import common_pb
-from hub.sidecar.runs import NewRun, create_run, list_run_ids
+from hub.sidecar.proto import actions_pb, common_pb, service_pb
+from hub.sidecar.runs import NewRun, create_run, list_run_ids, terminate_run
 from hub.sidecar.settings import SidecarSettings
 from hub.sidecar.state import read_value, save_value
 from hub.sidecar.store import Store, Transaction, open_store
-from hub.sidecar.writer import open_writer
+from hub.sidecar.workers import WorkStream
 
 
 @contextlib.asynccontextmanager
 async def opened(path: Path, *, max_file_bytes: int | None = None) -> AsyncGenerator[Store]:
-    async with open_store(SidecarSettings(db_path=path, max_file_bytes=max_file_bytes)) as store:
+    with open_store(SidecarSettings(db_path=path, max_file_bytes=max_file_bytes)) as store:
         yield store
 
 
@@ -39,7 +42,7 @@ async def test_what_was_stored_is_there_when_the_file_is_opened_again(tmp_path: 
     async with opened(tmp_path / "s.db") as store:
         await store.change(start)
     async with opened(tmp_path / "s.db") as store:
-        assert await store.read(lambda db: list_run_ids(db, 0, 10)) == (["run"], None)
+        assert store.read(lambda db: list_run_ids(db, 0, 10)) == (["run"], None)
 
 
 async def test_only_the_owner_can_read_the_file(tmp_path: Path) -> None:
@@ -122,7 +125,7 @@ async def test_a_file_of_an_older_release_is_migrated_with_its_content(
     async with opened(path) as store:
         item = common_pb.StateItem(key="k", value=b"v")
         await store.change(lambda tx: save_value(tx, "statestore", item))
-        assert await store.read(lambda db: list_run_ids(db, 0, 10)) == (["run"], None)
+        assert store.read(lambda db: list_run_ids(db, 0, 10)) == (["run"], None)
 
 
 async def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +138,7 @@ async def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatc
             async with opened(path):
                 pass
     async with opened(path) as store:
-        tables = await store.read(lambda db: {name for (name,) in db.execute("SELECT name FROM sqlite_schema")})
+        tables = store.read(lambda db: {name for (name,) in db.execute("SELECT name FROM sqlite_schema")})
     assert "extra" not in tables
 
 
@@ -165,29 +168,76 @@ async def test_a_full_file_refuses_what_does_not_fit_and_keeps_the_rest(tmp_path
         again = common_pb.StateItem(key="again", value=b"y" * 40_000)
         await store.change(lambda tx: save_value(tx, "statestore", again))
     async with opened(path) as store:
-        found = [await store.read(lambda db, n=n: read_value(db, "statestore", str(n), 0.0)) for n in range(stored + 1)]
+        found = [store.read(lambda db, n=n: read_value(db, "statestore", str(n), 0.0)) for n in range(stored + 1)]
     sizes = [None if value is None else len(value.value) for value in found]
     assert sizes == [5, *([50_000] * (stored - 1)), None]
 
 
-async def test_one_bad_change_does_not_spoil_those_committed_with_it(tmp_path: Path) -> None:
-    path = tmp_path / "s.db"
-    done: list[str] = []
+@pytest.mark.parametrize("writes_first", [False, True], ids=["at once", "after it has written"])
+async def test_one_bad_change_does_not_spoil_those_committed_with_it(tmp_path: Path, writes_first: bool) -> None:
+    def save(key: str) -> Callable[[Transaction], None]:
+        return lambda tx: save_value(tx, "statestore", common_pb.StateItem(key=key, value=b"v"))
 
-    def fail(_db: sqlite3.Connection) -> None:
+    def fail(tx: Transaction) -> None:
+        if writes_first:
+            save("bad")(tx)
         raise ValueError("bad")
 
-    async with open_writer(schema.open_database(path), path) as writer:
+    async with opened(tmp_path / "s.db") as store:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(store.change, save("a"))
+            with pytest.raises(ValueError, match="bad"):
+                await store.change(fail)
+            tasks.start_soon(store.change, save("b"))
+        keys = store.read(lambda db: [key for (key,) in db.execute("SELECT key FROM state ORDER BY key")])
+    assert keys == ["a", "b"]
 
-        async def insert(key: str) -> None:
-            statement = "INSERT INTO state (store, key, value, etag) VALUES ('s', ?, x'00', 'e')"
-            await writer.run(lambda db: db.execute(statement, (key,)) and None, writes=True)
-            done.append(key)
+
+async def test_changes_that_come_together_are_one_commit(tmp_path: Path) -> None:
+    commits: list[int] = []
+
+    async with opened(tmp_path / "s.db") as store:
+        store.read(lambda db: db.set_trace_callback(lambda sql: commits.append(1) if sql == "COMMIT" else None))
+
+        def save(key: int) -> Callable[[Transaction], None]:
+            return lambda tx: save_value(tx, "statestore", common_pb.StateItem(key=str(key), value=b"v"))
 
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(insert, "a")
-            with pytest.raises(ValueError, match="bad"):
-                await writer.run(fail, writes=True)
-            tasks.start_soon(insert, "b")
-        keys = await writer.run(lambda db: [key for (key,) in db.execute("SELECT key FROM state")], writes=False)
-    assert (sorted(done), sorted(keys)) == (["a", "b"], ["a", "b"])
+            for key in range(100):
+                tasks.start_soon(store.change, save(key))
+        assert sum(commits) == 1
+
+
+async def test_what_is_asked_for_after_the_end_is_refused(tmp_path: Path) -> None:
+    async with opened(tmp_path / "s.db") as store:
+        pass
+    with pytest.raises(StoppingError):
+        await store.change(start)
+    with pytest.raises(StoppingError):
+        store.read(lambda db: list_run_ids(db, 0, 10))
+
+
+async def test_an_activity_of_a_run_that_is_ended_in_the_same_commit_is_not_given_out(tmp_path: Path) -> None:
+    settings = SidecarSettings(db_path=tmp_path / "s.db")
+    schedules = service_pb.WorkflowResponse(
+        instanceId="run",
+        actions=[actions_pb.WorkflowAction(id=1, scheduleTask=actions_pb.ScheduleTaskAction(name="a"))],
+    )
+    with open_store(settings) as store:
+        dispatcher = Dispatcher(store, settings)
+        answers = Answers(store, dispatcher, "hub")
+        worker = WorkStream("worker", ())
+        dispatcher.add(worker)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(dispatcher.run)
+            await store.change(start)
+            with anyio.fail_after(5):
+                turn = await worker.items.get()
+            assert turn is not None
+            assert turn.HasField("workflowRequest")
+            async with anyio.create_task_group() as together:
+                together.start_soon(answers.complete_turn, schedules)
+                together.start_soon(store.change, lambda tx: terminate_run(tx, "run", output=None, recurse=False))
+            await anyio.sleep(0.05)
+            assert worker.items.empty()
+            tasks.cancel_scope.cancel()

@@ -1,0 +1,84 @@
+"""What workers answer, stored; an answer for which there is no room waits in memory."""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from .activities import complete_activity
+from .assignments import OutActivity, OutTurn
+from .dispatch import Dispatcher
+from .errors import StoreError
+from .proto import service_pb
+from .store import Store
+from .turns import apply_turn, is_version_missing
+
+logger = logging.getLogger(__name__)
+
+
+class Answers:
+    """Takes answers to turns and activities; one that was superseded is dropped."""
+
+    def __init__(self, store: Store, dispatcher: Dispatcher, app_id: str) -> None:
+        self._store = store
+        self._dispatcher = dispatcher
+        self._app_id = app_id
+        self._unsaved: list[Callable[[], Awaitable[None]]] = []
+
+    async def complete_turn(self, answer: service_pb.WorkflowResponse) -> None:
+        """Store a worker's answer to a turn.
+
+        Raises:
+            StoreError: it cannot be stored now; the sidecar keeps it and tries again.
+        """
+        out = self._dispatcher.out.find_turn(answer)
+        if out is None or out.is_saving:
+            return
+        if is_version_missing(answer):
+            await self._dispatcher.decline(out)
+        else:
+            await self._save_turn(out, answer)
+
+    async def _save_turn(self, out: OutTurn, answer: service_pb.WorkflowResponse) -> None:
+        out.is_saving = True
+
+        def settle(_applied: bool | None, error: BaseException | None) -> None:
+            if isinstance(error, StoreError):
+                self._unsaved.append(lambda: self._save_turn(out, answer))
+            elif error is not None:
+                out.is_saving = False  # a defect: the turn is given out again when its lease is over
+            else:
+                ends = any(action.HasField("completeWorkflow") for action in answer.actions)
+                self._dispatcher.turn_saved(out, ends=ends)
+
+        await self._store.change(lambda tx: apply_turn(tx, out.turn, answer, self._app_id), settle)
+
+    async def complete_activity(self, answer: service_pb.ActivityResponse) -> None:
+        """Store an activity's result.
+
+        Raises:
+            StoreError: it cannot be stored now; the sidecar keeps it and tries again.
+        """
+        out = self._dispatcher.out.find_activity(answer)
+        if out is not None and not out.is_saving:
+            await self._save_activity(out, answer)
+
+    async def _save_activity(self, out: OutActivity, answer: service_pb.ActivityResponse) -> None:
+        out.is_saving = True
+
+        def settle(_posted: bool | None, error: BaseException | None) -> None:
+            if isinstance(error, StoreError):
+                self._unsaved.append(lambda: self._save_activity(out, answer))
+            elif error is not None:
+                out.is_saving = False  # a defect: the activity is given out again when its worker goes
+            else:
+                self._dispatcher.activity_saved(out)
+
+        await self._store.change(lambda tx: complete_activity(tx, out.seq, answer), settle)
+
+    async def save_again(self) -> None:
+        """Try once more to store the answers for which there was no room."""
+        waiting, self._unsaved = self._unsaved, []
+        for save in waiting:
+            try:
+                await save()
+            except StoreError as error:
+                logger.warning("an answer of a worker still waits to be stored: %s", error)
