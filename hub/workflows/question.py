@@ -33,7 +33,9 @@ def pack_answer(digest: str, result: Mapping[str, Any]) -> dict[str, Any]:
 
 def unpack_answer(data: object, digest: str) -> Mapping[str, Any] | None:
     """The answer that an event carries; None if it carries none, or one to another question."""
-    carried = cast("Mapping[str, Any]", data) if isinstance(data, Mapping) else {}
+    if not isinstance(data, Mapping):
+        return None
+    carried = cast("Mapping[str, Any]", data)
     result = carried.get("result")
     if carried.get("digest") != digest or not isinstance(result, Mapping):
         return None

@@ -217,6 +217,10 @@ async def test_what_is_asked_for_after_the_end_is_refused(tmp_path: Path) -> Non
         store.read(lambda db: list_run_ids(db, 0, 10))
 
 
+def end(tx: Transaction) -> None:
+    terminate_run(tx, "run", output=None, recurse=False)
+
+
 async def test_an_activity_of_a_run_that_is_ended_in_the_same_commit_is_not_given_out(tmp_path: Path) -> None:
     settings = SidecarSettings(db_path=tmp_path / "s.db")
     schedules = service_pb.WorkflowResponse(
@@ -237,7 +241,7 @@ async def test_an_activity_of_a_run_that_is_ended_in_the_same_commit_is_not_give
             assert turn.HasField("workflowRequest")
             async with anyio.create_task_group() as together:
                 together.start_soon(answers.complete_turn, schedules)
-                together.start_soon(store.change, lambda tx: terminate_run(tx, "run", output=None, recurse=False))
+                together.start_soon(store.change, end)
             await anyio.sleep(0.05)
             assert worker.items.empty()
             tasks.cancel_scope.cancel()
