@@ -1,24 +1,23 @@
 """What a durable function does everything through."""
 
-import asyncio
 import json
 import random
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast, overload
-
-from pydantic import TypeAdapter, ValidationError
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 from hub.errors import InvalidInputError
+from hub.workflows.asking import ask
 from hub.workflows.attempts import run_child, run_step
-from hub.workflows.errors import EventTimeoutError, NotDurableError
-from hub.workflows.event_waits import EventWaits, unwrap_event
-from hub.workflows.question import PUT_STEP, TAKE_STEP, Question, Reply, answered_event, unpack_answer
+from hub.workflows.errors import NotDurableError
+from hub.workflows.event_waits import EventWaits
+from hub.workflows.question import Question, Reply
 from hub.workflows.retry import NO_RETRY, RetryPolicy
 from hub.workflows.scheduler import Pending, Restart, Scheduler
 from hub.workflows.sdk import SdkTask, TurnContext
+from hub.workflows.together import gather, race
 from hub.workflows.values import adapter_of, to_json_text, to_json_value
 
 if TYPE_CHECKING:
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from hub.workflows.workflow import Workflow
 
 T = TypeVar("T")
-
-_STORE_RETRY = RetryPolicy(max_attempts=10)
 
 ENVELOPE = "hub/run"
 """Key in a run's input that holds what is not an argument; no parameter can have that name."""
@@ -181,7 +178,7 @@ class Context:
         ordinal = self._count(found.name)
         name = key or f"{found.name}#{ordinal}"
         self._claim(name)
-        payload: dict[str, Any] = {"args": found.signature.dump(args, kwargs), "key": self._full_key(name)}
+        payload: dict[str, Any] = {"args": found.signature.dump(args, kwargs), "key": self.full_key(name)}
         if timeout_s is not None:
             payload["timeout_s"] = timeout_s
         to_json_text(payload["args"], f"the arguments of step {found.name}", self._max_payload_bytes)
@@ -216,25 +213,8 @@ class Context:
             InvalidInputError: when awaited; the data does not fit `as_type`.
         """
         self._check("wait_event")
-        return self._scheduler.start(
-            self._wait_event(name, None if as_type is None else adapter_of(as_type), timeout_s), f"event {name!r}"
-        )
-
-    async def _wait_event(self, name: str, adapter: TypeAdapter[Any] | None, timeout_s: float | None) -> Any:
-        if timeout_s is None:
-            data = await self._events.wait(name)
-        else:
-            first, data = await self.race(self._events.wait(name), self.sleep(timeout_s))
-            if first == 1:
-                raise EventTimeoutError(f"no event {name!r} came within {timeout_s:g} s")
-        data = unwrap_event(data)
-        if adapter is None:
-            return data
-        try:
-            return adapter.validate_python(data)
-        except ValidationError as error:
-            problem = error.errors(include_url=False, include_context=False)[0]
-            raise InvalidInputError(f"the data of event {name!r}: {problem['loc']}: {problem['msg']}") from error
+        adapter = None if as_type is None else adapter_of(as_type)
+        return self._scheduler.start(self._events.wait_for(name, adapter, timeout_s), f"event {name!r}")
 
     @overload
     def child(
@@ -314,20 +294,7 @@ class Context:
             BaseException: the first one in the order given, when nothing runs any more.
         """
         self._check("gather")
-        started = [self._scheduler.start(each, "a part of a gather") for each in awaitables]
-        try:
-            for each in started:
-                if not each.done:
-                    await _ended(each)
-        except BaseException:
-            for each in started:
-                each.cancel()
-            raise
-        errors = [each.error() for each in started]
-        first = next((error for error in errors if error is not None), None)
-        if first is not None and not return_errors:
-            raise first
-        return [error if error is not None else each.result() for each, error in zip(started, errors, strict=True)]
+        return await gather(self._scheduler, awaitables, return_errors=return_errors)
 
     async def race(self, *awaitables: Awaitable[Any]) -> tuple[int, Any]:
         """Run all at once; the first to end wins, the others are cancelled.
@@ -339,20 +306,7 @@ class Context:
             BaseException: the winner's own.
         """
         self._check("race")
-        if not awaitables:
-            raise InvalidInputError("race: expected at least one")
-        started = [self._scheduler.start(each, "a part of a race") for each in awaitables]
-        first: Pending[None] = Pending("the first of a race")
-        for each in started:
-            each.when_done(lambda: first.resolve(None))
-        try:
-            await first
-        finally:
-            for each in started:
-                if not each.done:
-                    each.cancel()
-        won = next(n for n, each in enumerate(started) if each.done and not _was_cancelled(each))
-        return won, started[won].result()
+        return await race(self._scheduler, awaitables)
 
     # People
 
@@ -367,60 +321,20 @@ class Context:
         """
         self._check("ask")
         asked = Question.form(question) if isinstance(question, str) else question
-        name = key or f"ask#{self._count('ask')}"
-        question_id = uuid.uuid5(uuid.NAMESPACE_OID, f"{self._full_key(name)}/{asked.digest}").hex
-        record = {
-            "id": question_id,
-            "run_id": self.run_id,
-            "method": asked.method,
-            "params": to_json_value(dict(asked.params), "the question"),
-            "meta": self._meta,
-            "asked_at": self.now().isoformat(),
-        }
-        await self.step(PUT_STEP, record, key=f"{name}/put", retry=_STORE_RETRY)
-        self._show("asking", [*self._asking(), question_id])
-        until = None if timeout_s is None else self.now() + timedelta(seconds=timeout_s)
-        taken: Mapping[str, Any] | None = None
-        timed_out = False
-        looks = 0
-        while taken is None and not timed_out:
-            left = None if until is None else max(0.0, (until - self.now()).total_seconds())
-            try:
-                event = await self.wait_event(answered_event(question_id), timeout_s=left)
-            except EventTimeoutError:
-                timed_out = True
-            except asyncio.CancelledError:
-                await self.step(TAKE_STEP, question_id, asked.digest, close=True, key=f"{name}/close")
-                raise
-            else:
-                taken = unpack_answer(event, asked.digest)
-            if taken is None:
-                # The store decides: an answer stored in the last moment still counts.
-                looks += 1
-                look = f"{name}/take" if looks == 1 else f"{name}/take-{looks}"
-                taken = await self.step(
-                    TAKE_STEP, question_id, asked.digest, close=timed_out, key=look, retry=_STORE_RETRY
-                )
-        self._show("asking", [each for each in self._asking() if each != question_id])
-        if taken is None:
-            raise EventTimeoutError(f"no answer to {asked.message!r} within {timeout_s:g} s")
-        return Reply(result=taken)
-
-    def _asking(self) -> list[str]:
-        return cast("list[str]", self._shown.get("asking", []))
+        return await ask(self, asked, key or f"ask#{self._count('ask')}", timeout_s)
 
     # What is seen from outside
 
     def status(self, text: str) -> None:
         """Say in a few words what the run is at."""
         self._check("status")
-        self._show("status", text)
+        self.show("status", text)
 
     def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
         """Say how far the run is."""
         self._check("progress")
         shown = {"progress": progress, "total": total, "message": message}
-        self._show("progress", {name: value for name, value in shown.items() if value is not None})
+        self.show("progress", {name: value for name, value in shown.items() if value is not None})
 
     def continue_as_new(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Begin again with these arguments and an empty history; events that nobody has taken are kept."""
@@ -463,6 +377,20 @@ class Context:
     def scheduler(self) -> Scheduler:
         return self._scheduler
 
+    @property
+    def shown(self) -> Mapping[str, Any]:
+        """What is seen of the run from outside."""
+        return self._shown
+
+    def show(self, what: str, value: object) -> None:
+        self._shown[what] = value
+        self._shown_changed = True
+
+    def full_key(self, name: str) -> str:
+        """A name of this run's that no other run has, nor another generation of this one."""
+        generation = f"g{self._generation}/" if self._generation > 1 else ""
+        return f"{self.run_id}/{generation}{name}"
+
     def chance(self) -> float:
         """From 0 to 1, for jitter."""
         return self._jitter.random()
@@ -485,10 +413,6 @@ class Context:
                 "a step, a thread or a task cannot use the run's context"
             )
 
-    def _show(self, what: str, value: object) -> None:
-        self._shown[what] = value
-        self._shown_changed = True
-
     def _count(self, name: str) -> int:
         self._counts[name] = self._counts.get(name, 0) + 1
         return self._counts[name]
@@ -497,18 +421,3 @@ class Context:
         if name in self._keys:
             raise InvalidInputError(f"two steps of run {self.run_id} have the key {name!r}: each needs its own")
         self._keys.add(name)
-
-    def _full_key(self, name: str) -> str:
-        generation = f"g{self._generation}/" if self._generation > 1 else ""
-        return f"{self.run_id}/{generation}{name}"
-
-
-async def _ended(pending: Pending[Any]) -> None:
-    """Wait for an end, good or bad."""
-    ended: Pending[None] = Pending(pending.what)
-    pending.when_done(lambda: ended.resolve(None))
-    await ended
-
-
-def _was_cancelled(pending: Pending[Any]) -> bool:
-    return isinstance(pending.error(), asyncio.CancelledError)

@@ -3,6 +3,10 @@
 from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
+from pydantic import TypeAdapter, ValidationError
+
+from hub.errors import InvalidInputError
+from hub.workflows.errors import EventTimeoutError
 from hub.workflows.scheduler import Pending
 
 if TYPE_CHECKING:
@@ -35,6 +39,27 @@ class EventWaits:
         self._waiters.setdefault(folded, deque()).append(pending)
         self._open_wait(name, folded)
         return pending
+
+    async def wait_for(self, name: str, adapter: TypeAdapter[Any] | None, timeout_s: float | None) -> Any:
+        """The data of the next event of this name; see `Context.wait_event`.
+
+        Args:
+            adapter: makes the data into what is wanted; None takes it as it is.
+        """
+        if timeout_s is None:
+            data = await self.wait(name)
+        else:
+            first, data = await self._context.race(self.wait(name), self._context.sleep(timeout_s))
+            if first == 1:
+                raise EventTimeoutError(f"no event {name!r} came within {timeout_s:g} s")
+        data = unwrap_event(data)
+        if adapter is None:
+            return data
+        try:
+            return adapter.validate_python(data)
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_context=False)[0]
+            raise InvalidInputError(f"the data of event {name!r}: {problem['loc']}: {problem['msg']}") from error
 
     def _open_wait(self, name: str, folded: str) -> None:
         if folded in self._open:
