@@ -48,17 +48,9 @@ from hub.upstream.settings import ServerSettings
 from hub.upstream.stderr_log import StderrLog
 from hub.upstream.supervisor import Supervisor
 from hub.upstream.task_scope import open_tasks
+from hub.upstream.watching import Watching
 
 DRAIN_S: Final = 2.0
-MAX_WATCHED_TASKS: Final = 1000
-
-_LIST_CHANGES: Final[dict[str, tuple[Kind, ...]]] = {
-    "notifications/tools/list_changed": ("tools",),
-    "notifications/prompts/list_changed": ("prompts",),
-    "notifications/resources/list_changed": ("resources", "templates"),
-}
-_PASSED_ON: Final = frozenset({"notifications/tasks", "notifications/elicitation/complete"})
-_TASK_ENDS: Final = frozenset({"completed", "failed", "cancelled"})
 
 
 class UpstreamServer:
@@ -88,10 +80,8 @@ class UpstreamServer:
         self._exchanges: set[Exchange | Passage] = set()
         self._drained = anyio.Event()
         self._stopping_since: datetime | None = None
-        self._listeners: dict[object, Listener] = {}
-        self._watched: frozenset[str] = frozenset()
-        self._task_ids: dict[str, None] = {}
         self._lists = ListCache()
+        self._watching = Watching(self._lists, lambda: self._fleet.standing, tasks, self._logger)
         self._parking = Parking(server_name=name, seal=links.seal, tasks=tasks)
         count = settings.sessions if settings.kind == "stdio" else 1
         self._fleet = Fleet(name, [self._build_supervisor(number, remembered_era) for number in range(count)])
@@ -114,13 +104,7 @@ class UpstreamServer:
             await supervisor.settled.wait()
 
     def watch(self, listener: Listener) -> Callable[[], None]:
-        token = object()
-        self._listeners[token] = listener
-
-        def unwatch() -> None:
-            self._listeners.pop(token, None)
-
-        return unwatch
+        return self._watching.add(listener)
 
     # Lists
 
@@ -140,7 +124,7 @@ class UpstreamServer:
     async def call(self, params: Json, caller: Caller) -> Outcome:
         outcome = await self._interact("tools/call", params, caller)
         if isinstance(outcome, TaskStarted):
-            self._follow_task(outcome.body)
+            self._watching.follow_task(outcome.body)
         return outcome
 
     async def get_prompt(self, params: Json, caller: Caller) -> Outcome:
@@ -159,14 +143,14 @@ class UpstreamServer:
             raise UnknownNameError(f"server {self._name} has no tasks")
         result = await self._request(f"tasks/{verb}", params, caller, connection)
         if verb == "get":
-            self._follow_task({**result, "taskId": params.get("taskId")})
+            self._watching.follow_task({**result, "taskId": params.get("taskId")})
         return result
 
     async def subscribe(self, uri: str) -> None:
-        await self._watch_resources(self._watched | {uri})
+        await self._watch_resources(self._watching.uris | {uri})
 
     async def unsubscribe(self, uri: str) -> None:
-        await self._watch_resources(self._watched - {uri})
+        await self._watch_resources(self._watching.uris - {uri})
 
     # The short lane
 
@@ -284,25 +268,9 @@ class UpstreamServer:
     async def _watch_resources(self, uris: frozenset[str]) -> None:
         await self._connection()
         try:
-            for connection in self._fleet.standing:
-                await connection.watch_resources(uris)
+            await self._watching.watch_resources(uris)
         except HubError as error:
             raise self._named(error) from error
-        self._watched = uris
-
-    def _follow_task(self, body: Json) -> None:
-        """Have a task's changes told until it has ended."""
-        task_id: object = body.get("taskId")
-        if not isinstance(task_id, str):
-            return
-        if body.get("status") in _TASK_ENDS:
-            self._task_ids.pop(task_id, None)
-        else:
-            self._task_ids[task_id] = None
-            if len(self._task_ids) > MAX_WATCHED_TASKS:
-                del self._task_ids[next(iter(self._task_ids))]
-        for connection in self._fleet.standing:
-            connection.watch_tasks(frozenset(self._task_ids))
 
     # What the supervisors tell
 
@@ -316,7 +284,7 @@ class UpstreamServer:
             return Site(
                 settings=self._settings,
                 links=self._links,
-                notify=self._receive,
+                notify=self._watching.receive,
                 logger=self._logger,
                 log=log,
                 hint=hint,
@@ -339,44 +307,10 @@ class UpstreamServer:
             return
         if self._on_era is not None and self._settings.era is None:
             self._on_era(connection.hello.era)
-        if self._watched:
-            self._tasks.start_soon(self._watch_again, connection)
-        connection.watch_tasks(frozenset(self._task_ids))
-
-    async def _watch_again(self, connection: Connection) -> None:
-        try:
-            await connection.watch_resources(self._watched)
-        except HubError as error:
-            self._logger.warning("its resources are not watched any more: %s", error)
+        self._watching.resume(connection)
 
     def _on_state(self) -> None:
-        self._tell(Change(what="state"))
-
-    def _receive(self, method: str, params: Json) -> None:
-        """Take a notification that belongs to no call."""
-        if method in _LIST_CHANGES:
-            for kind in _LIST_CHANGES[method]:
-                self._lists.drop(kind)
-                if kind == "tools":
-                    self._forget_tools()
-                self._tell(Change(what=kind))
-        elif method == "notifications/resources/updated":
-            uri: object = params.get("uri")
-            if isinstance(uri, str):
-                self._tell(Change(what="resource_updated", uri=uri))
-        elif method in _PASSED_ON:
-            self._tell(Change(what="notification", message={"method": method, "params": params}))
-
-    def _forget_tools(self) -> None:
-        for connection in self._fleet.standing:
-            connection.forget_tools()
-
-    def _tell(self, change: Change) -> None:
-        for listener in tuple(self._listeners.values()):
-            try:
-                listener(change)
-            except Exception:
-                self._logger.exception("a listener did not take a change")
+        self._watching.tell(Change(what="state"))
 
     # Life
 
