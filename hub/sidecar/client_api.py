@@ -17,6 +17,7 @@ from .store import Store, Transaction
 from .waiting import StatusWaiters
 
 PAGE_SIZE = 1024
+PURGED_AT_ONCE = 500
 
 
 class ClientApi:
@@ -150,15 +151,19 @@ class ClientApi:
             wanted = request.purgeInstanceFilter
             start = from_timestamp(wanted.createdTimeFrom) if wanted.HasField("createdTimeFrom") else -math.inf
             end = from_timestamp(wanted.createdTimeTo) if wanted.HasField("createdTimeTo") else math.inf
-            count = await self._store.change(
-                lambda tx: runs.purge_runs(
-                    tx,
-                    created_from=start,
-                    created_to=end,
-                    statuses=wanted.runtimeStatus,
-                    recursive=request.recursive,
+            count, has_more = 0, True
+            while has_more:  # in pieces, so that others have their turn in between
+                purged, has_more = await self._store.change(
+                    lambda tx: runs.purge_runs(
+                        tx,
+                        created_from=start,
+                        created_to=end,
+                        statuses=wanted.runtimeStatus,
+                        recursive=request.recursive,
+                        limit=PURGED_AT_ONCE,
+                    )
                 )
-            )
+                count += purged
         return service_pb.PurgeInstancesResponse(deletedInstanceCount=count, isComplete=BoolValue(value=True))
 
     async def list_ids(

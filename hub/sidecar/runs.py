@@ -230,14 +230,24 @@ def purge_run(tx: Transaction, run_id: str, *, recursive: bool, force: bool) -> 
 
 
 def purge_runs(
-    tx: Transaction, *, created_from: float, created_to: float, statuses: Iterable[int], recursive: bool
-) -> int:
-    """Delete the finished runs that were created in a span of time."""
-    wanted = FINISHED & set(statuses) if statuses else FINISHED
+    tx: Transaction, *, created_from: float, created_to: float, statuses: Iterable[int], recursive: bool, limit: int
+) -> tuple[int, bool]:
+    """Delete finished runs that were created in a span of time.
+
+    Args:
+        limit: how many are looked at; their children, with `recursive`, come on top.
+
+    Returns:
+        How many went, and whether there may be more.
+    """
+    wanted = sorted(FINISHED & set(statuses) if statuses else FINISHED)
+    marks = ", ".join("?" * len(wanted))
     rows = tx.db.execute(
-        "SELECT id, status FROM runs WHERE created_at >= ? AND created_at <= ?", (created_from, created_to)
+        f"SELECT id FROM runs WHERE created_at >= ? AND created_at <= ? AND status IN ({marks}) LIMIT ?",  # noqa: S608
+        (created_from, created_to, *wanted, limit),
     ).fetchall()
-    return sum(purge_run(tx, run_id, recursive=recursive, force=False) for run_id, status in rows if status in wanted)
+    count = sum(purge_run(tx, run_id, recursive=recursive, force=False) for (run_id,) in rows)
+    return count, len(rows) == limit
 
 
 def purge_old_runs(tx: Transaction, completed_before: float, limit: int = 500) -> int:

@@ -10,6 +10,7 @@ import pytest
 
 from hub.sidecar import schema
 from hub.sidecar.answers import Answers
+from hub.sidecar.client_api import PURGED_AT_ONCE, ClientApi
 from hub.sidecar.dispatch import Dispatcher
 from hub.sidecar.errors import (
     DamagedStoreError,
@@ -245,3 +246,23 @@ async def test_an_activity_of_a_run_that_is_ended_in_the_same_commit_is_not_give
             await anyio.sleep(0.05)
             assert worker.items.empty()
             tasks.cancel_scope.cancel()
+
+
+async def test_many_runs_are_purged_in_several_commits(tmp_path: Path) -> None:
+    many = 2 * PURGED_AT_ONCE + 1
+
+    def finish(tx: Transaction) -> None:
+        for number in range(many):
+            create_run(tx, NewRun(run_id=str(number), name="workflow"), "hub")
+            terminate_run(tx, str(number), output=None, recurse=False)
+        create_run(tx, NewRun(run_id="alive", name="workflow"), "hub")
+
+    commits: list[int] = []
+    async with opened(tmp_path / "s.db") as store:
+        await store.change(finish)
+        store.on_commit(lambda tx: commits.append(len(tx.changed)))
+        request = service_pb.PurgeInstancesRequest(purgeInstanceFilter=service_pb.PurgeInstanceFilter())
+        answer = await ClientApi(store, "hub").purge(request, None)
+        assert answer.deletedInstanceCount == many
+        assert commits == [PURGED_AT_ONCE, PURGED_AT_ONCE, 1]
+        assert store.read(lambda db: list_run_ids(db, 0, 10)) == (["alive"], None)
