@@ -101,7 +101,12 @@ class Writer(Generic[Tx]):
         """
         self._check()
         self._jobs.append(_Job(work, settle))
-        if len(self._jobs) == 1:
+        if len(self._jobs) > 1:
+            return
+        pause_s = self._last_at + BUSY_INTERVAL_S - self._loop.time() if self._last_size > 1 else 0.0
+        if pause_s > 0:
+            self._loop.call_later(pause_s, self._commit)
+        else:
             self._loop.call_soon(self._gather, 0, 0)
 
     def stop(self) -> None:
@@ -114,14 +119,10 @@ class Writer(Generic[Tx]):
             raise StoppingError("the sidecar is stopping")
 
     def _gather(self, seen: int, rounds: int) -> None:
-        """Wait for others to join: for as long as each round of the event loop brings some, and longer if busy."""
+        """Wait for others to join, for as long as each round of the event loop brings some."""
         size = len(self._jobs)
         if seen < size < MAX_GROUP and rounds < MAX_ROUNDS:
             self._loop.call_soon(self._gather, size, rounds + 1)
-            return
-        pause_s = self._last_at + BUSY_INTERVAL_S - self._loop.time() if self._last_size > 1 else 0.0
-        if pause_s > 0:
-            self._loop.call_later(pause_s, self._commit)
         else:
             self._commit()
 
