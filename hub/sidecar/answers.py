@@ -8,7 +8,7 @@ from .assignments import OutActivity, OutTurn
 from .dispatch import Dispatcher
 from .errors import StoreError
 from .proto import service_pb
-from .store import Store
+from .store import Store, Transaction
 from .turns import apply_turn, is_version_missing
 
 logger = logging.getLogger(__name__)
@@ -34,22 +34,13 @@ class Answers:
             return
         if is_version_missing(answer):
             await self._dispatcher.decline(out)
-        else:
-            await self._save_turn(out, answer)
-
-    async def _save_turn(self, out: OutTurn, answer: service_pb.WorkflowResponse) -> None:
-        out.is_saving = True
-
-        def settle(_applied: bool | None, error: BaseException | None) -> None:
-            if isinstance(error, StoreError):
-                self._unsaved.append(lambda: self._save_turn(out, answer))
-            elif error is not None:
-                out.is_saving = False  # a defect: the turn is given out again when its lease is over
-            else:
-                ends = any(action.HasField("completeWorkflow") for action in answer.actions)
-                self._dispatcher.turn_saved(out, ends=ends)
-
-        await self._store.change(lambda tx: apply_turn(tx, out.turn, answer, self._app_id), settle)
+            return
+        ends = any(action.HasField("completeWorkflow") for action in answer.actions)
+        await self._save(
+            out,
+            lambda tx: apply_turn(tx, out.turn, answer, self._app_id),
+            lambda: self._dispatcher.turn_saved(out, ends=ends),
+        )
 
     async def complete_activity(self, answer: service_pb.ActivityResponse) -> None:
         """Store an activity's result.
@@ -58,21 +49,28 @@ class Answers:
             StoreError: it cannot be stored now; the sidecar keeps it and tries again.
         """
         out = self._dispatcher.out.find_activity(answer)
-        if out is not None and not out.is_saving:
-            await self._save_activity(out, answer)
+        if out is None or out.is_saving:
+            return
+        await self._save(
+            out,
+            lambda tx: complete_activity(tx, out.seq, answer),
+            lambda: self._dispatcher.activity_saved(out),
+        )
 
-    async def _save_activity(self, out: OutActivity, answer: service_pb.ActivityResponse) -> None:
+    async def _save(
+        self, out: OutTurn | OutActivity, work: Callable[[Transaction], bool], saved: Callable[[], None]
+    ) -> None:
         out.is_saving = True
 
-        def settle(_posted: bool | None, error: BaseException | None) -> None:
+        def settle(_counts: bool | None, error: BaseException | None) -> None:
             if isinstance(error, StoreError):
-                self._unsaved.append(lambda: self._save_activity(out, answer))
+                self._unsaved.append(lambda: self._save(out, work, saved))
             elif error is not None:
-                out.is_saving = False  # a defect: the activity is given out again when its worker goes
+                out.is_saving = False  # a defect: it is given out again when its lease is over or its worker goes
             else:
-                self._dispatcher.activity_saved(out)
+                saved()
 
-        await self._store.change(lambda tx: complete_activity(tx, out.seq, answer), settle)
+        await self._store.change(work, settle)
 
     async def save_again(self) -> None:
         """Try once more to store the answers for which there was no room."""

@@ -153,13 +153,22 @@ class Dispatcher:
                     if declined.issuperset(self._streams):
                         settled.append(run)  # until a worker comes that has what it needs
                 if able:
-                    self._give_turn(run, able)
+                    self._try_turn(run, able)
                     settled.append(run)
                     given += 1
         finally:
             for run in settled:
                 del self._ready[run]
         return given
+
+    def _try_turn(self, run: int, able: list[WorkStream]) -> None:
+        """Give out a run's turn; one that cannot be put together stays behind alone."""
+        try:
+            self._give_turn(run, able)
+        except SidecarError:
+            raise
+        except Exception:
+            logger.exception("the turn of run number %d cannot be put together; other runs go on without it", run)
 
     def _give_turn(self, run: int, able: list[WorkStream]) -> None:
         stream = self._pick_for_turn(run, able) if len(able) > 1 else able[0]
@@ -204,7 +213,9 @@ class Dispatcher:
                 except SidecarError:
                     self._waiting.add(run, seq, first=True)
                     raise
-            if item is not None:  # else nobody waits for it any more
+                except Exception:
+                    logger.exception("activity number %d cannot be put together; others go on without it", seq)
+            if item is not None:  # else nobody waits for it any more, or it cannot be read
                 out = self.out.give_activity(run, seq, stream, item)
                 item.completionToken = out.token
                 stream.items.put_nowait(item)

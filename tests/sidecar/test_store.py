@@ -248,6 +248,28 @@ async def test_an_activity_of_a_run_that_is_ended_in_the_same_commit_is_not_give
             tasks.cancel_scope.cancel()
 
 
+async def test_a_run_that_cannot_be_read_holds_up_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def start_both(tx: Transaction) -> None:
+        for run_id in ("broken", "sound"):
+            create_run(tx, NewRun(run_id=run_id, name="workflow"), "hub")
+        tx.db.execute("UPDATE inbox SET event = x'ff' WHERE run = (SELECT run FROM runs WHERE id = 'broken')")
+
+    settings = SidecarSettings(db_path=tmp_path / "s.db")
+    with open_store(settings) as store:
+        dispatcher = Dispatcher(store, settings)
+        worker = WorkStream("worker", ())
+        dispatcher.add(worker)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(dispatcher.run)
+            await store.change(start_both)
+            with anyio.fail_after(5):
+                item = await worker.items.get()
+            assert item is not None
+            assert item.workflowRequest.instanceId == "sound"
+            tasks.cancel_scope.cancel()
+    assert "cannot be put together" in caplog.text
+
+
 async def test_many_runs_are_purged_in_several_commits(tmp_path: Path) -> None:
     many = 2 * PURGED_AT_ONCE + 1
 
