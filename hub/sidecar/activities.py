@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from .history import FINISHED, Event, new_event
+from .history import Event, new_event
 from .inbox import post
 from .proto import service_pb
 from .store import NewActivity, Transaction
@@ -57,28 +57,29 @@ def _to_item(run_id: str, execution_id: str, scheduled: Event, propagated: bytes
     return item
 
 
-def complete_activity(tx: Transaction, seq: int, answer: service_pb.ActivityResponse) -> bool:
+def complete_activity(
+    tx: Transaction, run: int, seq: int, asked: service_pb.ActivityRequest, answer: service_pb.ActivityResponse
+) -> bool:
     """Take an activity's result into its run's inbox. False if nobody waits for it any more."""
-    row = tx.db.execute(
-        "SELECT a.run, a.event, r.status, r.execution_id = a.execution_id FROM activities a"
-        " JOIN runs r ON r.run = a.run WHERE a.seq = ?",
-        (seq,),
-    ).fetchone()
-    tx.db.execute("DELETE FROM activities WHERE seq = ?", (seq,))
-    if row is None or row[2] in FINISHED or not row[3]:
+    awaited = tx.db.execute(
+        "DELETE FROM activities WHERE seq = ? AND execution_id ="
+        " (SELECT execution_id FROM runs WHERE run = ? AND completed_at IS NULL)",
+        (seq, run),
+    ).rowcount
+    if not awaited:  # its run, or that generation of it, is over
+        tx.db.execute("DELETE FROM activities WHERE seq = ?", (seq,))
         return False
-    scheduled = Event.FromString(row[1])
     result = new_event(tx.now)
     if answer.HasField("failureDetails"):
         failed = result.taskFailed
-        failed.taskScheduledId = scheduled.eventId
-        failed.taskExecutionId = scheduled.taskScheduled.taskExecutionId
+        failed.taskScheduledId = asked.taskId
+        failed.taskExecutionId = asked.taskExecutionId
         failed.failureDetails.CopyFrom(answer.failureDetails)
     else:
         completed = result.taskCompleted
-        completed.taskScheduledId = scheduled.eventId
-        completed.taskExecutionId = scheduled.taskScheduled.taskExecutionId
+        completed.taskScheduledId = asked.taskId
+        completed.taskExecutionId = asked.taskExecutionId
         if answer.HasField("result"):
             completed.result.value = answer.result.value
-    post(tx, row[0], result)
+    post(tx, run, result)
     return True

@@ -9,7 +9,7 @@ from .dispatch import Dispatcher
 from .errors import StoreError
 from .proto import service_pb
 from .store import Store, Transaction
-from .turns import apply_turn, is_version_missing
+from .turns import apply_turn
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +32,11 @@ class Answers:
         out = self._dispatcher.out.find_turn(answer)
         if out is None or out.is_saving:
             return
-        if is_version_missing(answer):
+        kinds = {action.WhichOneof("workflowActionType") for action in answer.actions}
+        if "workflowVersionNotAvailable" in kinds:
             await self._dispatcher.decline(out)
             return
-        ends = any(action.HasField("completeWorkflow") for action in answer.actions)
+        ends = "completeWorkflow" in kinds
         await self._save(
             out,
             lambda tx: apply_turn(tx, out.turn, answer, self._app_id),
@@ -53,7 +54,7 @@ class Answers:
             return
         await self._save(
             out,
-            lambda tx: complete_activity(tx, out.seq, answer),
+            lambda tx: complete_activity(tx, out.run, out.seq, out.item.activityRequest, answer),
             lambda: self._dispatcher.activity_saved(out),
         )
 

@@ -60,6 +60,10 @@ class Assignments:
     def turns(self) -> tuple[OutTurn, ...]:
         return tuple(self._turns.values())
 
+    @property
+    def count(self) -> int:
+        return len(self._turns) + len(self._activities)
+
     def turn_of(self, run: int) -> OutTurn | None:
         return self._turns.get(run)
 

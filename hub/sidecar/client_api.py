@@ -8,7 +8,7 @@ from collections.abc import Callable
 import grpc.aio
 
 from . import runs
-from .errors import AlreadyExistsError, InvalidRequestError, NotFoundError, StoppingError
+from .errors import AlreadyExistsError, InvalidRequestError, NotFoundError
 from .history import FINISHED, PENDING, RUNNING, SUSPENDED, Event, from_timestamp, read_history, to_timestamp
 from .inbox import post
 from .proto import BoolValue, history_pb, orchestration_pb, service_pb
@@ -71,15 +71,14 @@ class ClientApi:
     async def _wait(
         self, request: service_pb.GetInstanceRequest, is_reached: Callable[[int], bool]
     ) -> service_pb.GetInstanceResponse:
-        with self._waiters.watch(request.instanceId) as changes:
-            while True:
-                changes.clear()
-                found = self._store.read(lambda db: runs.find_run(db, request.instanceId))
-                if found is None or is_reached(found[1]):
-                    return await self.get(request, None)
-                await changes.wait()
-                if self._waiters.is_stopped:
-                    raise StoppingError("the sidecar is stopping")
+        found = self._store.read(lambda db: runs.find_run(db, request.instanceId))
+        if found is None or is_reached(found[1]):
+            return await self.get(request, None)
+        while True:
+            await self._waiters.wait(request.instanceId, is_reached)
+            answer = await self.get(request, None)
+            if not answer.exists or is_reached(answer.workflowState.workflowStatus):
+                return answer
 
     async def raise_event(
         self, request: service_pb.RaiseEventRequest, _context: object
@@ -115,7 +114,7 @@ class ClientApi:
             if status in FINISHED or status == SUSPENDED:
                 return
             tx.db.execute("UPDATE runs SET status = ?, updated_at = ? WHERE run = ?", (SUSPENDED, tx.now, run))
-            tx.changed.add(request.instanceId)
+            tx.changed[request.instanceId] = SUSPENDED
             stamp = to_timestamp(tx.now)
             post(tx, run, Event(eventId=-1, timestamp=stamp, executionSuspended=suspended), external=True)
 
@@ -129,11 +128,12 @@ class ClientApi:
             run, status = _find(tx.db, request.instanceId)
             if status != SUSPENDED:
                 return
-            tx.db.execute(
-                "UPDATE runs SET status = CASE WHEN history_count = 0 THEN ? ELSE ? END, updated_at = ? WHERE run = ?",
+            ((status,),) = tx.db.execute(
+                "UPDATE runs SET status = CASE WHEN history_count = 0 THEN ? ELSE ? END, updated_at = ? WHERE run = ?"
+                " RETURNING status",
                 (PENDING, RUNNING, tx.now, run),
-            )
-            tx.changed.add(request.instanceId)
+            ).fetchall()
+            tx.changed[request.instanceId] = status
             stamp = to_timestamp(tx.now)
             post(tx, run, Event(eventId=-1, timestamp=stamp, executionResumed=resumed), external=True)
 

@@ -42,6 +42,7 @@ class Dispatcher:
         self._is_scheduled = False
         self.out = Assignments()
         store.on_commit(self._absorb)
+        store.expect(lambda: self.out.count)
 
     @property
     def worker_count(self) -> int:

@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from .history import FINISHED, Event, read_history, turn_started
+from .history import Event, read_history, turn_started
 from .proto import service_pb
 from .store import Transaction, Turn
 
@@ -79,29 +79,33 @@ def take_turn(db: sqlite3.Connection, run: int, now: float, known_count: int = 0
     Args:
         known_count: how many events of its history the worker holds; ignored if the run has fewer.
     """
-    row = db.execute(
-        "SELECT id, execution_id, status, history_count, propagated FROM runs WHERE run = ?", (run,)
-    ).fetchone()
-    if row is None or row[2] in FINISHED:
-        return None
-    run_id, execution_id, _, history_count, propagated = row
     mail = db.execute(
-        "SELECT seq, event FROM inbox WHERE run = ? AND due_at IS NULL ORDER BY order_at, seq LIMIT ?",
+        "SELECT seq, event, id, name, execution_id, history_count, trace, propagated IS NOT NULL"
+        " FROM runs JOIN inbox USING (run) WHERE run = ? AND completed_at IS NULL AND due_at IS NULL"
+        " ORDER BY order_at, seq LIMIT ?",
         (run, MAX_EVENTS_PER_TURN),
     ).fetchall()
-    if not mail or (history_count == 0 and not Event.FromString(mail[0][1]).HasField("executionStarted")):
-        return None  # nothing, or a start that is scheduled for later
+    if not mail:
+        return None
+    _, first, run_id, name, execution_id, history_count, trace, has_propagated = mail[0]
+    if history_count == 0 and not Event.FromString(first).HasField("executionStarted"):
+        return None  # a start that is scheduled for later
     if known_count > history_count:
         known_count = 0
+    propagated: bytes | None = None
+    if has_propagated:
+        (propagated,) = db.execute("SELECT propagated FROM runs WHERE run = ?", (run,)).fetchone()
     return Turn(
         run=run,
         run_id=run_id,
+        name=name,
         execution_id=execution_id,
         history_count=history_count,
-        taken=tuple(seq for seq, _ in mail),
+        taken=tuple(row[0] for row in mail),
         started=turn_started(now),
-        new_events=tuple(event for _, event in mail),
+        new_events=tuple(row[1] for row in mail),
         past_events=tuple(read_history(db, run, known_count)) if known_count < history_count else (),
         known_count=known_count,
         propagated=propagated,
+        trace=trace,
     )

@@ -121,18 +121,25 @@ def end_run(
     run_id: str,
     status: Status,
     *,
+    history_count: int,
+    started_at: float | None,
     output: str | None,
     failure: orchestration_pb.TaskFailureDetails | None,
 ) -> None:
-    """Mark a run finished, empty its inbox, and tell its parent."""
-    tx.db.execute(
-        "UPDATE runs SET status = ?, updated_at = ?, completed_at = ?, output = ?, failure = ? WHERE run = ?",
-        (status, tx.now, tx.now, output, None if failure is None else failure.SerializeToString(), run),
-    )
+    """Mark a run finished, empty its inbox, and tell its parent.
+
+    Args:
+        started_at: when it started, if that is not known yet.
+    """
+    failure_blob = None if failure is None else failure.SerializeToString()
+    ((parent_blob,),) = tx.db.execute(
+        "UPDATE runs SET status = ?, history_count = ?, updated_at = ?, started_at = coalesce(started_at, ?),"
+        " completed_at = ?, output = ?, failure = ? WHERE run = ? RETURNING parent",
+        (status, history_count, tx.now, started_at, tx.now, output, failure_blob, run),
+    ).fetchall()
     tx.db.execute("DELETE FROM inbox WHERE run = ?", (run,))
-    tx.changed.add(run_id)
+    tx.changed[run_id] = status
     tx.ended.append(run)
-    (parent_blob,) = tx.db.execute("SELECT parent FROM runs WHERE run = ?", (run,)).fetchone()
     if parent_blob is None:
         return
     parent = orchestration_pb.ParentInstanceInfo.FromString(parent_blob)
@@ -183,10 +190,9 @@ def terminate_run(tx: Transaction, run_id: str, *, output: str | None, recurse: 
     completed.executionCompleted.CopyFrom(history_pb.ExecutionCompletedEvent(workflowStatus=TERMINATED, result=result))
     events += [terminated.SerializeToString(), completed.SerializeToString()]
     count = append_history(tx.db, run, history_count, events)
-    tx.db.execute("UPDATE runs SET history_count = ? WHERE run = ?", (count, run))
     tx.db.execute("DELETE FROM activities WHERE run = ?", (run,))
     tx.cancelled.append(run)
-    end_run(tx, run, run_id, TERMINATED, output=output, failure=None)
+    end_run(tx, run, run_id, TERMINATED, history_count=count, started_at=None, output=output, failure=None)
     if recurse:
         for child_id in living_children(tx.db, run_id):
             terminate_run(tx, child_id, output=output, recurse=True)
@@ -205,7 +211,7 @@ def delete_run(tx: Transaction, run: int, run_id: str) -> None:
     tx.db.execute("DELETE FROM runs WHERE run = ?", (run,))
     tx.cancelled.append(run)
     tx.ended.append(run)
-    tx.changed.add(run_id)
+    tx.changed[run_id] = None
 
 
 def purge_run(tx: Transaction, run_id: str, *, recursive: bool, force: bool) -> int:

@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -25,6 +26,7 @@ class Turn:
 
     run: int
     run_id: str
+    name: str
     execution_id: str
     history_count: int
     taken: tuple[int, ...]
@@ -38,6 +40,8 @@ class Turn:
     known_count: int
     """How many committed events the worker holds already."""
     propagated: bytes | None
+    trace: bytes | None
+    """The run's trace context."""
 
     @property
     def size_bytes(self) -> int:
@@ -66,8 +70,8 @@ class Transaction:
     """Runs whose waiting activities are gone."""
     next_due_at: float = math.inf
     """The earliest timer that was set."""
-    changed: set[str] = field(default_factory=set[str])
-    """Ids of runs whose status changed or that are gone."""
+    changed: dict[str, int | None] = field(default_factory=dict[str, int | None])
+    """Runs whose status changed, by id; None: the run is gone."""
     ended: list[int] = field(default_factory=list[int])
     """Runs for which work that is still out no longer counts."""
     topics: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
@@ -90,6 +94,10 @@ class Store:
         """Have `listener` called after each commit, before those who changed something get their results."""
         self._listeners.append(listener)
 
+    def expect(self, count: Callable[[], int]) -> None:
+        """Have commits wait for more while `count` tells that several answers are on their way."""
+        self._writer.count_on_their_way = count
+
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """What `work` finds in what is committed; see `Writer.read` for the errors."""
         return self._writer.read(work)
@@ -110,21 +118,7 @@ class Store:
             StoppingError: the store is closed.
         """
         future: asyncio.Future[T] = self._loop.create_future()
-
-        def settled(result: T | None, error: BaseException | None) -> None:
-            try:
-                if settle is not None:
-                    settle(result, error)
-            except Exception as defect:  # noqa: BLE001 - the caller gets it
-                error = defect
-            if future.done():
-                return
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(cast("T", result))
-
-        self._writer.submit(work, settled)
+        self._writer.submit(work, partial(_settle, future, settle))
         return await future
 
     def stop(self) -> None:
@@ -134,6 +128,21 @@ class Store:
     def _tell(self, tx: Transaction) -> None:
         for listener in self._listeners:
             listener(tx)
+
+
+def _settle(future: asyncio.Future[T], settle: Settle[T] | None, result: T | None, error: BaseException | None) -> None:
+    """Tell the one who waits for a change, and before that who wants to know even if nobody waits."""
+    try:
+        if settle is not None:
+            settle(result, error)
+    except Exception as defect:  # noqa: BLE001 - the caller gets it
+        error = defect
+    if future.done():
+        return
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(cast("T", result))
 
 
 @contextlib.contextmanager

@@ -31,18 +31,11 @@ from .store import Transaction, Turn
 
 def apply_turn(tx: Transaction, turn: Turn, answer: service_pb.WorkflowResponse, app_id: str) -> bool:
     """Write what a worker decided in a turn. False if the run has moved on and the answer is void."""
-    row = tx.db.execute(
-        "SELECT execution_id, status, history_count, name, trace, started_at FROM runs WHERE run = ?", (turn.run,)
-    ).fetchone()
+    row = tx.db.execute("SELECT execution_id, status, history_count FROM runs WHERE run = ?", (turn.run,)).fetchone()
     if row is None or row[0] != turn.execution_id or row[1] in FINISHED or row[2] != turn.history_count:
         return False
-    _Application(tx, turn, answer, app_id, status=row[1], name=row[3], trace=row[4]).apply()
+    _Application(tx, turn, answer, app_id, status=row[1]).apply()
     return True
-
-
-def is_version_missing(answer: service_pb.WorkflowResponse) -> bool:
-    """Whether the worker does not have the version of the workflow that the run needs."""
-    return any(action.HasField("workflowVersionNotAvailable") for action in answer.actions)
 
 
 def stall_run(tx: Transaction, turn: Turn) -> None:
@@ -51,7 +44,7 @@ def stall_run(tx: Transaction, turn: Turn) -> None:
         "UPDATE runs SET status = ?, updated_at = ? WHERE run = ? AND completed_at IS NULL",
         (STALLED, tx.now, turn.run),
     )
-    tx.changed.add(turn.run_id)
+    tx.changed[turn.run_id] = STALLED
 
 
 class _Application:
@@ -63,16 +56,13 @@ class _Application:
         app_id: str,
         *,
         status: int,
-        name: str,
-        trace: bytes | None,
     ) -> None:
         self._tx = tx
         self._turn = turn
         self._answer = answer
         self._app_id = app_id
         self._status = status
-        self._name = name
-        self._trace = None if trace is None else orchestration_pb.TraceContext.FromString(trace)
+        self._trace = None if turn.trace is None else orchestration_pb.TraceContext.FromString(turn.trace)
         self._events: list[Event] = []
         """What the worker's actions come to."""
         self._completion: actions_pb.CompleteWorkflowAction | None = None
@@ -162,7 +152,7 @@ class _Application:
             created.retryParentInstanceInfo.CopyFrom(wanted.retryParentInstanceInfo)
         parent = orchestration_pb.ParentInstanceInfo(
             taskScheduledId=action.id,
-            name=to_string_value(self._name),
+            name=to_string_value(turn.name),
             workflowInstance=orchestration_pb.WorkflowInstance(
                 instanceId=turn.run_id, executionId=to_string_value(turn.execution_id)
             ),
@@ -217,24 +207,26 @@ class _Application:
             self._continue_as_new(completion)
             return
         count = append_history(tx.db, turn.run, turn.history_count, self._turn_events())
-        status = SUSPENDED if self._status == SUSPENDED else RUNNING
-        tx.db.execute(
-            "UPDATE runs SET history_count = ?, status = ?, updated_at = ?, started_at = coalesce(started_at, ?)"
-            " WHERE run = ?",
-            (count, status, tx.now, tx.now, turn.run),
-        )
         if completion is not None:
             end_run(
                 tx,
                 turn.run,
                 turn.run_id,
                 completion.workflowStatus,
+                history_count=count,
+                started_at=tx.now,
                 output=completion.result.value if completion.HasField("result") else None,
                 failure=completion.failureDetails if completion.HasField("failureDetails") else None,
             )
             return
+        status = SUSPENDED if self._status == SUSPENDED else RUNNING
+        tx.db.execute(
+            "UPDATE runs SET history_count = ?, status = ?, updated_at = ?, started_at = coalesce(started_at, ?)"
+            " WHERE run = ?",
+            (count, status, tx.now, tx.now, turn.run),
+        )
         if self._status in {PENDING, STALLED}:
-            tx.changed.add(turn.run_id)
+            tx.changed[turn.run_id] = status
         if len(turn.taken) == MAX_EVENTS_PER_TURN:
             tx.ready.append(turn.run)  # there may be more
 
@@ -257,7 +249,7 @@ class _Application:
             (execution_id, status, tx.now, start.SerializeToString(), tx.now, turn.run),
         )
         tx.ended.append(turn.run)
-        tx.changed.add(turn.run_id)
+        tx.changed[turn.run_id] = status
         post(tx, turn.run, start, order_at=FIRST)
         for event in completion.carryoverEvents:
             post(tx, turn.run, event, external=True, order_at=FIRST)
@@ -270,7 +262,7 @@ class _Application:
             scope,
             app_id=self._app_id,
             run_id=self._turn.run_id,
-            workflow_name=self._name,
+            workflow_name=self._turn.name,
             own_events=[*past, *self._turn_events()],
             received=self._turn.propagated,
         )

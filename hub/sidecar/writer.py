@@ -27,8 +27,10 @@ logger = logging.getLogger(__name__)
 MAX_GROUP = 256
 MAX_ROUNDS = 8
 """Rounds of the event loop that a group may go on growing in."""
-BUSY_INTERVAL_S = 0.004
-"""From one commit to the next while changes come several at a time; one that comes alone never waits."""
+BUSY_INTERVAL_S = 0.006
+"""From one commit to the next while more changes are on their way; one that comes alone never waits."""
+BUSY_COUNT = 5
+"""So many on their way are worth a wait (PostgreSQL's commit_delay and commit_siblings are the same idea)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -70,9 +72,10 @@ class Writer(Generic[Tx]):
         self._committed = committed
         self._loop = asyncio.get_running_loop()
         self._jobs: list[_Job[Tx]] = []
-        self._last_size = 0
         self._last_at = 0.0
         self._stopped = False
+        self.count_on_their_way: Callable[[], int] = lambda: 0
+        """Tells how many answers are awaited that will change something."""
         self.damage: DamagedStoreError | None = None
         """Set once SQLite has found the file broken while it was in use."""
 
@@ -103,8 +106,8 @@ class Writer(Generic[Tx]):
         self._jobs.append(_Job(work, settle))
         if len(self._jobs) > 1:
             return
-        pause_s = self._last_at + BUSY_INTERVAL_S - self._loop.time() if self._last_size > 1 else 0.0
-        if pause_s > 0:
+        pause_s = self._last_at + BUSY_INTERVAL_S - self._loop.time()
+        if pause_s > 0 and self.count_on_their_way() >= BUSY_COUNT:
             self._loop.call_later(pause_s, self._commit)
         else:
             self._loop.call_soon(self._gather, 0, 0)
@@ -130,7 +133,6 @@ class Writer(Generic[Tx]):
         jobs, self._jobs = self._jobs, []
         for first in range(0, len(jobs), MAX_GROUP):
             self._run(jobs[first : first + MAX_GROUP])
-        self._last_size = len(jobs)
         self._last_at = self._loop.time()
 
     def _run(self, group: Sequence[_Job[Tx]]) -> None:
