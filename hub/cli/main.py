@@ -22,6 +22,7 @@ from hub.cli import (
     schema_command,
     serve_command,
     servers,
+    sidecar,
     tools,
     up,
 )
@@ -52,6 +53,7 @@ app = typer.Typer(
 app.command("init")(init.init)
 app.command("serve")(serve_command.serve)
 app.command("up")(up.up)
+app.command("sidecar")(sidecar.sidecar)
 app.command("servers")(servers.servers)
 app.command("tools")(tools.tools)
 app.command("call")(call.call)

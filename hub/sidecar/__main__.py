@@ -1,20 +1,18 @@
 """The sidecar as a program of its own: `python -m hub.sidecar --db FILE --grpc-port N --http-port N`."""
 
 import argparse
-import gc
 import json
 import logging
 import os
-import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import anyio
-import anyio.to_thread
-
-from .errors import SidecarError
-from .server import Sidecar, serve_sidecar
+from .program import run_program
 from .settings import SidecarSettings
+
+if TYPE_CHECKING:
+    from .server import Sidecar
 
 
 def main() -> int:
@@ -46,48 +44,21 @@ def main() -> int:
         max_file_bytes=args.max_file_bytes,
         worker_lease_s=args.worker_lease_s,
     )
-    exit_code = 0
-    _spare_what_stays()
     try:
-        anyio.run(_serve, settings, args.stop_with_stdin, backend_options={"use_uvloop": sys.platform != "win32"})
-    except* SidecarError as group:
-        exit_code = 1
-        for error in group.exceptions:
-            sys.stderr.write(f"sidecar: {error}\n")
-    return exit_code
+        run_program(settings, _announce, stop_with_stdin=args.stop_with_stdin)
+    except Exception as error:
+        from .errors import SidecarError  # brings gRPC, which `run_program` has to set up first
+
+        if not isinstance(error, SidecarError):
+            raise
+        sys.stderr.write(f"sidecar: {error}\n")
+        return 1
+    return 0
 
 
-def _spare_what_stays() -> None:
-    """Leave what is imported out of garbage collections: each would stop everything for tens of milliseconds."""
-    gc.freeze()
-
-
-async def _serve(settings: SidecarSettings, stop_with_stdin: bool) -> None:
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_stop_on_signal, tasks.cancel_scope)
-        if stop_with_stdin:
-            tasks.start_soon(_stop_on_stdin, tasks.cancel_scope)
-        try:
-            await serve_sidecar(settings, _announce)
-        finally:
-            tasks.cancel_scope.cancel()
-
-
-def _announce(sidecar: Sidecar) -> None:
+def _announce(sidecar: "Sidecar") -> None:
     sys.stdout.write(json.dumps({"grpc_port": sidecar.grpc_port, "http_port": sidecar.http_port}) + "\n")
     sys.stdout.flush()
-
-
-async def _stop_on_signal(scope: anyio.CancelScope) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            scope.cancel()
-            return
-
-
-async def _stop_on_stdin(scope: anyio.CancelScope) -> None:
-    await anyio.to_thread.run_sync(sys.stdin.buffer.read, abandon_on_cancel=True)
-    scope.cancel()
 
 
 if __name__ == "__main__":
