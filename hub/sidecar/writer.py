@@ -28,9 +28,11 @@ MAX_GROUP = 256
 MAX_ROUNDS = 8
 """Rounds of the event loop that a group may go on growing in."""
 BUSY_INTERVAL_S = 0.006
-"""From one commit to the next while more changes are on their way; one that comes alone never waits."""
+"""From one commit to the next at most, while more changes are on their way; one that comes alone never waits."""
 BUSY_COUNT = 5
 """So many on their way are worth a wait (PostgreSQL's commit_delay and commit_siblings are the same idea)."""
+LONELY_COUNT = 16
+"""Commits that do not wait after one that waited in vain: what is on its way may take long."""
 
 
 @dataclass(slots=True, eq=False)
@@ -72,7 +74,10 @@ class Writer(Generic[Tx]):
         self._committed = committed
         self._loop = asyncio.get_running_loop()
         self._jobs: list[_Job[Tx]] = []
+        self._pause: asyncio.TimerHandle | None = None
         self._last_at = 0.0
+        self._lonely = 0
+        """How many of the next commits do not wait."""
         self._stopped = False
         self.count_on_their_way: Callable[[], int] = lambda: 0
         """Tells how many answers are awaited that will change something."""
@@ -105,10 +110,14 @@ class Writer(Generic[Tx]):
         self._check()
         self._jobs.append(_Job(work, settle))
         if len(self._jobs) > 1:
+            if self._pause is not None and not self._is_worth_a_wait():
+                self._pause.cancel()
+                self._pause = None
+                self._loop.call_soon(self._gather, 0, 0)
             return
         pause_s = self._last_at + BUSY_INTERVAL_S - self._loop.time()
-        if pause_s > 0 and self.count_on_their_way() >= BUSY_COUNT:
-            self._loop.call_later(pause_s, self._commit)
+        if pause_s > 0 and self._lonely == 0 and self._is_worth_a_wait():
+            self._pause = self._loop.call_later(pause_s, self._commit)
         else:
             self._loop.call_soon(self._gather, 0, 0)
 
@@ -121,6 +130,10 @@ class Writer(Generic[Tx]):
         if self._stopped:
             raise StoppingError("the sidecar is stopping")
 
+    def _is_worth_a_wait(self) -> bool:
+        """Whether many more are still on their way: whoever answers has not run out of work."""
+        return self.count_on_their_way() - len(self._jobs) >= BUSY_COUNT
+
     def _gather(self, seen: int, rounds: int) -> None:
         """Wait for others to join, for as long as each round of the event loop brings some."""
         size = len(self._jobs)
@@ -131,6 +144,13 @@ class Writer(Generic[Tx]):
 
     def _commit(self) -> None:
         jobs, self._jobs = self._jobs, []
+        if len(jobs) > 1:
+            self._lonely = 0
+        elif self._pause is not None:
+            self._lonely = LONELY_COUNT
+        elif self._lonely:
+            self._lonely -= 1
+        self._pause = None
         for first in range(0, len(jobs), MAX_GROUP):
             self._run(jobs[first : first + MAX_GROUP])
         self._last_at = self._loop.time()
