@@ -31,8 +31,8 @@ BUSY_INTERVAL_S = 0.006
 """From one commit to the next at most, while more changes are on their way; one that comes alone never waits."""
 BUSY_COUNT = 5
 """So many on their way are worth a wait (PostgreSQL's commit_delay and commit_siblings are the same idea)."""
-LONELY_COUNT = 16
-"""Commits that do not wait after one that waited in vain: what is on its way may take long."""
+MAX_UNPAUSED = 64
+"""Commits that do not wait after several that waited in vain: what is on its way may take long."""
 
 
 @dataclass(slots=True, eq=False)
@@ -76,7 +76,9 @@ class Writer(Generic[Tx]):
         self._jobs: list[_Job[Tx]] = []
         self._pause: asyncio.TimerHandle | None = None
         self._last_at = 0.0
-        self._lonely = 0
+        self._in_vain = 0
+        """How many waits in a row brought nothing."""
+        self._unpaused = 0
         """How many of the next commits do not wait."""
         self._stopped = False
         self.count_on_their_way: Callable[[], int] = lambda: 0
@@ -116,7 +118,7 @@ class Writer(Generic[Tx]):
                 self._loop.call_soon(self._gather, 0, 0)
             return
         pause_s = self._last_at + BUSY_INTERVAL_S - self._loop.time()
-        if pause_s > 0 and self._lonely == 0 and self._is_worth_a_wait():
+        if pause_s > 0 and self._unpaused == 0 and self._is_worth_a_wait():
             self._pause = self._loop.call_later(pause_s, self._commit)
         else:
             self._loop.call_soon(self._gather, 0, 0)
@@ -145,11 +147,12 @@ class Writer(Generic[Tx]):
     def _commit(self) -> None:
         jobs, self._jobs = self._jobs, []
         if len(jobs) > 1:
-            self._lonely = 0
+            self._in_vain = self._unpaused = 0
         elif self._pause is not None:
-            self._lonely = LONELY_COUNT
-        elif self._lonely:
-            self._lonely -= 1
+            self._unpaused = min(2**self._in_vain, MAX_UNPAUSED)
+            self._in_vain += 1
+        elif self._unpaused:
+            self._unpaused -= 1
         self._pause = None
         for first in range(0, len(jobs), MAX_GROUP):
             self._run(jobs[first : first + MAX_GROUP])
