@@ -131,7 +131,12 @@ class AgentRunner:
 
     async def __aexit__(self, *error: Any) -> bool | None:
         stack, self._open = self._open, None
-        return None if stack is None else await stack.__aexit__(*error)
+        if stack is None:
+            return None
+        if isinstance(error[1], Exception):  # the caller's own: a task group in the stack would wrap it
+            await stack.aclose()
+            return None
+        return await stack.__aexit__(*error)
 
     async def run(
         self,
