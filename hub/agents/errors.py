@@ -34,6 +34,12 @@ class ModelUnavailableError(HubError):
     retryable = True
 
 
+class MemoryFailedError(HubError):
+    """A memory's store failed with an error that waiting does not mend; the details stand in the log."""
+
+    code = "memory_failed"
+
+
 class NotHostedError(HubError):
     """A durable method was called outside of a run, and the agent belongs to no open runner."""
 

@@ -1,6 +1,7 @@
 """The host: everything that a worker needs to run some agents."""
 
 import contextlib
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -10,7 +11,9 @@ import anyio.abc
 
 from hub.agents.agent import DurableAgent
 from hub.agents.belongings import Belongings
+from hub.agents.errors import MemoryFailedError
 from hub.agents.house import House
+from hub.agents.memory.protocol import MemoryStore
 from hub.agents.messages import Message
 from hub.agents.models.step import MODEL_STEP, ModelSettings, open_model_calls
 from hub.agents.run import append_step_name, recall_step_name, summary_step_name
@@ -19,9 +22,11 @@ from hub.agents.source_steps import CALL_STEP, LIST_STEP
 from hub.agents.step_caller import StepCaller
 from hub.agents.tools import build_tool_step, tool_step_name
 from hub.catalog.provider import Answer, Questions
-from hub.errors import NameCollisionError, UnknownNameError, UnsupportedError
+from hub.errors import HubError, NameCollisionError, UnknownNameError, UnsupportedError, UpstreamDownError
 from hub.workflows import Functions, current_step
 from hub.workflows.values import to_json_value
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,21 +92,35 @@ class AgentHost:
         name = agent.name
 
         async def recall(thread: str, query: str) -> Any:
-            async with self._belongings[name].store() as store:
+            async with self._memory(name) as store:
                 return to_json_value(await store.recall(thread, query), "what is remembered")
 
         async def append(thread: str, messages: list[Message]) -> Any:
             step = current_step()
             key = step.key if step is not None else ""
-            async with self._belongings[name].store() as store:
+            async with self._memory(name) as store:
                 grown = await store.append(thread, messages, key=key)
             return to_json_value(grown, "what is to be summarised")
 
         async def summary(thread: str, upto: int, text: str) -> None:
-            async with self._belongings[name].store() as store:
+            async with self._memory(name) as store:
                 await store.save_summary(thread, upto, text)
 
         return {recall_step_name(agent): recall, append_step_name(agent): append, summary_step_name(agent): summary}
+
+    @contextlib.asynccontextmanager
+    async def _memory(self, name: str) -> AsyncGenerator[MemoryStore]:
+        """An agent's memory, in use; its errors say whether to come again."""
+        try:
+            async with self._belongings[name].store() as store:
+                yield store
+        except HubError:
+            raise
+        except OSError as error:
+            raise UpstreamDownError(f"the memory of agent {name} does not answer ({type(error).__name__})") from error
+        except Exception as error:
+            _log.exception("the memory of agent %s failed", name)
+            raise MemoryFailedError(f"the memory of agent {name} failed with a {type(error).__name__}") from error
 
     async def list_tools(self, agent_name: str, place: int) -> list[Json]:
         """The tools of one of an agent's sources, as far as they are offered."""

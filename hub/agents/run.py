@@ -10,7 +10,7 @@ from hub.agents.messages import Message, text_of, to_text, user
 from hub.agents.models.step import MODEL_STEP
 from hub.agents.signatures import Json
 from hub.agents.totals import Totals
-from hub.workflows import Context
+from hub.workflows import STORE_RETRY, Context
 
 if TYPE_CHECKING:
     from hub.agents.agent import DurableAgent
@@ -86,7 +86,7 @@ class AgentRun:
         """
         if self.agent.memory is None:
             return [], ""
-        found = await self.context.step(recall_step_name(self.agent), self._thread_key, query)
+        found = await self.context.step(recall_step_name(self.agent), self._thread_key, query, retry=STORE_RETRY)
         recalled = Recalled(**cast("dict[str, Any]", found))
         parts: list[str] = []
         if recalled.summary:
@@ -100,7 +100,7 @@ class AgentRun:
         if self.agent.memory is None:
             return
         plain = [{key: value for key, value in each.items() if key != "instructions"} for each in messages]
-        grown = await self.context.step(append_step_name(self.agent), self._thread_key, plain)
+        grown = await self.context.step(append_step_name(self.agent), self._thread_key, plain, retry=STORE_RETRY)
         if grown is not None:
             await self._summarise(as_overgrown(cast("dict[str, Any]", grown)))
 
@@ -108,7 +108,8 @@ class AgentRun:
         said = [f"{_who(message)}: {_told(message)}" for message in grown.messages]
         before = f"Summary so far:\n{grown.summary}\n\n" if grown.summary else ""
         summary = await self.ask_model([user(before + "\n".join(said), instructions=_SUMMARISE)])
-        await self.context.step(summary_step_name(self.agent), self._thread_key, grown.upto, text_of(summary))
+        text = text_of(summary)
+        await self.context.step(summary_step_name(self.agent), self._thread_key, grown.upto, text, retry=STORE_RETRY)
 
     @property
     def _thread_key(self) -> str:

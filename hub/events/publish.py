@@ -11,10 +11,9 @@ from google.protobuf.empty_pb2 import Empty
 
 from hub.errors import InvalidInputError
 from hub.events.event import Json
-from hub.workflows import Context, DaprConnection, RetryPolicy, current_step, workflow
+from hub.workflows import STORE_RETRY, Context, DaprConnection, current_step, workflow
 
 PUBLISH_STEP: Final = "hub.events.publish_step"
-PUBLISH_RETRY: Final = RetryPolicy(max_attempts=10, first_delay_s=0.5, max_delay_s=30)
 DEFAULT_TYPE: Final = "hub.event"
 _SERVICE = "dapr.proto.runtime.v1.Dapr"
 
@@ -80,7 +79,7 @@ async def publish_in(
     """
     if not topic:
         raise InvalidInputError("publish: the topic has no name")
-    published = await context.step(PUBLISH_STEP, topic, data, type, source, more, retry=PUBLISH_RETRY)
+    published = await context.step(PUBLISH_STEP, topic, data, type, source, more, retry=STORE_RETRY)
     return str(published)
 
 

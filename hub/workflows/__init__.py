@@ -14,7 +14,7 @@ from hub.workflows.errors import (
     StepFailedError,
 )
 from hub.workflows.question import Question, Reply
-from hub.workflows.retry import RetryPolicy
+from hub.workflows.retry import STORE_RETRY, RetryPolicy
 from hub.workflows.run_state import RunEvent, RunState
 from hub.workflows.runs import Runs
 from hub.workflows.steps import StepInfo, current_step, step
@@ -22,6 +22,7 @@ from hub.workflows.worker import Worker, WorkerSettings, open_worker
 from hub.workflows.workflow import Functions, Workflow, workflow
 
 __all__ = [
+    "STORE_RETRY",
     "ChildFailedError",
     "Context",
     "DaprAddress",

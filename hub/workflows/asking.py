@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from hub.workflows.errors import EventTimeoutError
 from hub.workflows.question import PUT_STEP, TAKE_STEP, Question, Reply, answered_event, unpack_answer
-from hub.workflows.retry import RetryPolicy
+from hub.workflows.retry import STORE_RETRY
 from hub.workflows.values import to_json_value
 
 if TYPE_CHECKING:
     from hub.workflows.context import Context
-
-_STORE_RETRY = RetryPolicy(max_attempts=10)
 
 
 async def ask(context: "Context", asked: Question, name: str, timeout_s: float | None) -> Reply:
@@ -35,7 +33,7 @@ async def ask(context: "Context", asked: Question, name: str, timeout_s: float |
         "meta": context.meta,
         "asked_at": context.now().isoformat(),
     }
-    await context.step(PUT_STEP, record, key=f"{name}/put", retry=_STORE_RETRY)
+    await context.step(PUT_STEP, record, key=f"{name}/put", retry=STORE_RETRY)
     context.show("asking", [*_open_ids(context), question_id])
     taken = await _answer(context, asked, name, question_id, timeout_s)
     context.show("asking", [each for each in _open_ids(context) if each != question_id])
@@ -59,7 +57,7 @@ async def _answer(
         except EventTimeoutError:
             timed_out = True
         except asyncio.CancelledError:
-            await context.step(TAKE_STEP, question_id, asked.digest, close=True, key=f"{name}/close")
+            await context.step(TAKE_STEP, question_id, asked.digest, close=True, key=f"{name}/close", retry=STORE_RETRY)
             raise
         else:
             taken = unpack_answer(event, asked.digest)
@@ -68,7 +66,7 @@ async def _answer(
             looks += 1
             look = f"{name}/take" if looks == 1 else f"{name}/take-{looks}"
             taken = await context.step(
-                TAKE_STEP, question_id, asked.digest, close=timed_out, key=look, retry=_STORE_RETRY
+                TAKE_STEP, question_id, asked.digest, close=timed_out, key=look, retry=STORE_RETRY
             )
     return taken
 

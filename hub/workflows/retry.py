@@ -60,3 +60,5 @@ class RetryPolicy:
 
 NO_RETRY = RetryPolicy(max_attempts=1)
 """What a step without a policy gets: one run, and waits for `RetryAfterError`."""
+STORE_RETRY = RetryPolicy(max_attempts=300, max_delay_s=300)
+"""For steps that read or write a store, or a broker: one that is away is waited for, a day in all."""

@@ -12,7 +12,7 @@ from hub.agents.house import House
 from hub.agents.memory.protocol import Embeddings, MemoryStore, Overgrown, Recalled
 from hub.agents.memory.window import Window, opens_a_turn
 from hub.agents.messages import Message, text_of
-from hub.errors import ConfigError, InvalidInputError, UnsupportedError, UpstreamDownError
+from hub.errors import BusyError, ConfigError, InvalidInputError, UnsupportedError, UpstreamDownError
 
 if TYPE_CHECKING:
     import asyncpg
@@ -261,8 +261,16 @@ class _PostgreSQLStore:
             async with self._pool.acquire() as db:
                 await self._make(db)
                 yield db
-        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+        except (
+            OSError,
+            asyncpg.PostgresConnectionError,
+            asyncpg.InterfaceError,
+            asyncpg.OperatorInterventionError,  # it is being stopped, or is not ready yet
+            asyncpg.ReadOnlySQLTransactionError,  # a standby that is not the primary yet
+        ) as error:
             raise UpstreamDownError("memory: PostgreSQL does not answer") from error
+        except (asyncpg.InsufficientResourcesError, asyncpg.TransactionRollbackError) as error:
+            raise BusyError("memory: PostgreSQL is too busy, or has no room") from error
         except asyncpg.InvalidAuthorizationSpecificationError as error:
             raise ConfigError("memory: PostgreSQL does not take the user or the password") from error
         except (asyncpg.InvalidCatalogNameError, asyncpg.InsufficientPrivilegeError) as error:
