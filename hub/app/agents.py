@@ -73,6 +73,7 @@ class Agents:
         Raises:
             ConfigError: an entry names no agent; nothing is changed.
             DaprDownError: the Dapr that the environment names does not answer.
+            MissingComponentError: it lacks a component that an agent needs.
         """
         if not wanted and self._hosted is None:
             return {}
@@ -86,7 +87,9 @@ class Agents:
             for name, settings in wanted.items()
         }
         hosted = self._hosted or await self._open()
-        hosted.take([as_entry(agent, name, wanted[name]) for name, agent in found.items()])
+        entries = [as_entry(agent, name, wanted[name]) for name, agent in found.items()]
+        await hosted.check(entries)
+        hosted.take(entries)
         self._entries = {
             name: kept.get(name) or AgentEntry(settings=wanted[name], agent=agent, runs=hosted.runs)
             for name, agent in found.items()

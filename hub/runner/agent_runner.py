@@ -28,6 +28,7 @@ from hub.questions import Questions
 from hub.runner.dapr import open_dapr_connection
 from hub.runner.hosting import open_agents_on
 from hub.upstream import Links, open_links
+from hub.upstream.task_scope import first_leaf
 from hub.workflows import (
     DaprAddress,
     RetryPolicy,
@@ -124,9 +125,12 @@ class AgentRunner:
     async def __aenter__(self) -> Self:
         if self._open is not None:
             raise InvalidInputError("the runner is open already")
-        async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(self._opened())
-            self._open = stack.pop_all()
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                await stack.enter_async_context(self._opened())
+                self._open = stack.pop_all()
+        except BaseExceptionGroup as group:
+            raise first_leaf(group) from group
         return self
 
     async def __aexit__(self, *error: Any) -> bool | None:

@@ -11,6 +11,7 @@ import anyio.to_thread
 from hub.agents.agent import DurableAgent
 from hub.agents.host import AgentHost, open_agent_host, with_their_agents
 from hub.agents.house import House
+from hub.agents.memory.dapr_state import DaprState
 from hub.agents.models.choice import MODEL_VARIABLE, OFFLINE, URL_KEY_VARIABLE
 from hub.agents.models.step import ModelSettings, load_libraries
 from hub.agents.signatures import Json
@@ -18,13 +19,17 @@ from hub.errors import InvalidInputError
 from hub.events import PUBLISH, PUBLISH_STEP, Publisher, Subscription, open_subscriber
 from hub.questions import Questions
 from hub.workflows import Functions, Runs, Worker, WorkerSettings, Workflow, open_worker
+from hub.workflows.components import Need, check_components
 
 
 class HostedAgents:
     """The agents that one worker runs; made by `open_agents_on`."""
 
-    def __init__(self, *, runs: Runs, host: AgentHost, models: ModelSettings, group: anyio.abc.TaskGroup) -> None:
+    def __init__(
+        self, house: House, *, runs: Runs, host: AgentHost, models: ModelSettings, group: anyio.abc.TaskGroup
+    ) -> None:
         self.runs = runs
+        self._house = house
         self._host = host
         self._models = models
         self._group = group
@@ -58,6 +63,14 @@ class HostedAgents:
         if self._worker is not None:
             self._worker.renew()
 
+    async def check(self, agents: Sequence[DurableAgent]) -> None:
+        """See that Dapr has the state components that these agents need.
+
+        Raises:
+            MissingComponentError: it lacks one.
+        """
+        await check_components(self._house.dapr, _needs(with_their_agents(agents), self._house))
+
     def run_on(self, worker: Worker) -> None:
         """Tell the worker of each change from now on."""
         self._worker = worker
@@ -88,6 +101,8 @@ async def open_agents_on(
 
     Raises:
         InvalidInputError: an agent belongs to another open runner.
+        DaprDownError: Dapr is not there.
+        MissingComponentError: it lacks a component.
     """
     dapr = house.dapr
     functions = Functions([PUBLISH, *workflows])
@@ -101,14 +116,28 @@ async def open_agents_on(
         host = await stack.enter_async_context(open_agent_host(house, functions, models))
         group = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(group.cancel_scope.cancel)
-        hosted = HostedAgents(runs=Runs(dapr), host=host, models=models, group=group)
+        hosted = HostedAgents(house, runs=Runs(dapr), host=host, models=models, group=group)
         stack.callback(hosted.release)
         hosted.take(agents)
         hosted.run_on(await stack.enter_async_context(open_worker(dapr, functions, worker)))
+        await hosted.check(agents)
         if subscriptions:
+            await check_components(dapr, [Need(kind="pubsub", name=pubsub, whose=f"topic {subscriptions[0].topic!r}")])
             subscriber = await stack.enter_async_context(open_subscriber(dapr, pubsub, subscriptions))
             await subscriber.wait_ready()
         yield hosted
+
+
+def _needs(agents: Sequence[DurableAgent], house: House) -> list[Need]:
+    own = {
+        agent.name: agent.memory.component
+        for agent in agents
+        if isinstance(agent.memory, DaprState) and agent.memory.component is not None
+    }
+    return [
+        Need(kind="state", name=house.state_store, whose="`ctx.ask`"),
+        *(Need(kind="state", name=store, whose=f"the memory of agent {name}") for name, store in own.items()),
+    ]
 
 
 class _Host:

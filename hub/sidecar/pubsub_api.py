@@ -8,7 +8,7 @@ import grpc.aio
 
 from .broker import Broker, Subscriber
 from .cloudevents import CloudEvent, build_event
-from .errors import InvalidRequestError, NotFoundError, SidecarError
+from .errors import InvalidRequestError, SidecarError
 from .proto import Empty, pubsub_pb
 from .settings import SidecarSettings
 from .state import parse_ttl
@@ -112,7 +112,7 @@ class PubSubApi:
 
     def _check(self, pubsub: str, topic: str) -> Topic:
         if pubsub not in self._settings.pubsubs:
-            raise NotFoundError(
+            raise InvalidRequestError(
                 f"pubsub {pubsub} is not found; this sidecar has {', '.join(self._settings.pubsubs) or 'none'}"
             )
         if not topic:

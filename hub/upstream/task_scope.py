@@ -18,7 +18,7 @@ async def open_tasks() -> AsyncGenerator[TaskGroup]:
             finally:
                 tasks.cancel_scope.cancel()
     except BaseExceptionGroup as group:
-        raise _first_leaf(group) from group
+        raise first_leaf(group) from group
 
 
 async def wait_first(*events: anyio.Event) -> None:
@@ -35,10 +35,9 @@ async def wait_first(*events: anyio.Event) -> None:
             tasks.start_soon(wait, event)
 
 
-def _first_leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:
+def first_leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first failure in a group of groups."""
     first: BaseException = group.exceptions[0]
     return (
-        _first_leaf(cast("BaseExceptionGroup[BaseException]", first))
-        if isinstance(first, BaseExceptionGroup)
-        else first
+        first_leaf(cast("BaseExceptionGroup[BaseException]", first)) if isinstance(first, BaseExceptionGroup) else first
     )

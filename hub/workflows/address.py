@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
@@ -12,13 +13,21 @@ import grpc
 import grpc.aio
 
 from hub.errors import HubError, TooLargeError, UnknownNameError
-from hub.workflows.errors import DaprDownError, DaprFailedError, DaprRefusedError, RunStateError
+from hub.workflows.errors import (
+    DaprDownError,
+    DaprFailedError,
+    DaprRefusedError,
+    MissingComponentError,
+    RunStateError,
+)
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 M = TypeVar("M", bound="Message")
 
+WORKFLOW_SERVICE: Final = "TaskHubSidecarService"
+"""The gRPC service of workflows; it has no package."""
 _OPTIONS: Sequence[tuple[str, Any]] = (
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
@@ -63,7 +72,7 @@ class DaprConnection:
         call = cast("Any", self.channel).unary_unary(
             f"/{service}/{name}", request_serializer=_serialise, response_deserializer=reply.FromString
         )
-        return Method(self, name, call)
+        return Method(self, name, call, of_workflows=service == WORKFLOW_SERVICE)
 
     def stream(self, service: str, name: str, reply: type[M]) -> Callable[["Message"], Any]:
         """One method that answers with a stream."""
@@ -76,6 +85,8 @@ class DaprConnection:
 _READS: Final = frozenset({"GetInstance", "GetInstanceHistory", "ListInstanceIDs"})
 _TORN_READ: Final = "missing from state store"
 """What daprd 1.18 says when it reads a run that it is writing at the same moment; the next look finds it whole."""
+_NO_COMPONENT: Final = re.compile(r"\bis not (found|configured)\b")
+"""How daprd 1.18 tells that it lacks a component; the codes that it sends with that mean other things too."""
 _TORN_READ_TRIES: Final = 20
 _TORN_READ_PAUSE_S: Final = 0.05
 
@@ -83,8 +94,9 @@ _TORN_READ_PAUSE_S: Final = 0.05
 class Method(Generic[M]):
     """One unary method, with Dapr's errors as the hub's own."""
 
-    def __init__(self, connection: DaprConnection, name: str, call: Any) -> None:
+    def __init__(self, connection: DaprConnection, name: str, call: Any, *, of_workflows: bool) -> None:
         self._connection = connection
+        self._of_workflows = of_workflows
         self._name = name
         self._call = call
 
@@ -108,11 +120,17 @@ class Method(Generic[M]):
                 return cast("M", await self._call(request, timeout=timeout_s, metadata=self._connection.metadata))
             except grpc.aio.AioRpcError as error:
                 if not tries or _TORN_READ not in (error.details() or ""):
-                    raise to_hub_error(error, self._name, self._connection.address) from error
+                    raise self._to_hub_error(error) from error
             except asyncio.CancelledError:
                 await anyio_cancellation()
                 raise
             await anyio.sleep(_TORN_READ_PAUSE_S)
+
+    def _to_hub_error(self, error: grpc.aio.AioRpcError) -> HubError:
+        code, details = error.code(), error.details() or ""
+        if not self._of_workflows and (code == grpc.StatusCode.NOT_FOUND or _NO_COMPONENT.search(details)):
+            return MissingComponentError(f"{self._name}: Dapr at {self._connection.address.target} says: {details}")
+        return to_hub_error(error, self._name, self._connection.address)
 
 
 async def anyio_cancellation() -> None:

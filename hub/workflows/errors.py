@@ -122,3 +122,7 @@ class DaprRefusedError(HubError):
     """Dapr answered with an error: a missing component, a wrong token, a request that it does not know."""
 
     code = "dapr"
+
+
+class MissingComponentError(DaprRefusedError):
+    """Dapr lacks a component that is needed; the message names it."""

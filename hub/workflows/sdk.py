@@ -21,6 +21,8 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.protobuf.wrappers_pb2 import StringValue
 
+from hub.workflows.address import WORKFLOW_SERVICE
+
 __all__ = [
     "WORKFLOW_SERVICE",
     "Empty",
@@ -41,9 +43,6 @@ __all__ = [
     "service_pb",
     "tell_apart",
 ]
-
-WORKFLOW_SERVICE = "TaskHubSidecarService"
-"""The gRPC service of workflows; it has no package."""
 
 TaskFailedError = sdk_task.TaskFailedError
 """What a task ends with whose step, timer or child failed."""

@@ -36,6 +36,11 @@ class DaprState:
         self._store = store
         self._window = Window(messages=window, summarise=summarise)
 
+    @property
+    def component(self) -> str | None:
+        """Name of the state component; None: the host's own."""
+        return self._store
+
     @contextlib.asynccontextmanager
     async def open_store(self, house: House) -> AsyncGenerator[MemoryStore]:
         yield _DaprStateStore(house.dapr, self._store or house.state_store, self._window)
