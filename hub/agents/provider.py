@@ -15,6 +15,7 @@ from hub.agents.run import THREAD_KEY
 from hub.catalog.provider import Answer, Caller, Json, Kind, Listener, Outcome, ProviderState, TaskVerb
 from hub.errors import HubError, UnknownNameError, UnsupportedError
 from hub.workflows import RunCancelledError, RunFailedError, Runs
+from hub.workflows.trace import trace_in
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class AgentProvider:
         meta = cast("Json", params.get("_meta") or {})
         key = meta.get(KEY_META)
         run_id = None if key is None else _run_id(caller.identity, self.name, method.name, str(key))
-        about: Json = {"identity": caller.identity}
+        about: Json = {"identity": caller.identity, **trace_in(meta)}
         if meta.get(THREAD_META) is not None:
             about[THREAD_KEY] = str(meta[THREAD_META])
         workflow = self._agent.workflows[method.name]

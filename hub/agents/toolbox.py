@@ -91,7 +91,8 @@ class Toolbox:
         context, agent = self._run.context, self._run.agent
         self._run.tool_calls += 1
         key = f"{context.run_id}/call#{self._run.tool_calls}"
-        params: Json = {"name": entry.target, "arguments": call.arguments, "_meta": {"hub/idempotencyKey": key}}
+        meta = {"hub/idempotencyKey": key, **context.trace}
+        params: Json = {"name": entry.target, "arguments": call.arguments, "_meta": meta}
         for _ in range(_ROUNDS):
             outcome = cast("Json", await context.step(CALL_STEP, agent.name, entry.source, params, retry=SOURCE_RETRY))
             if "answer" in outcome:

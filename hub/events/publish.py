@@ -12,6 +12,7 @@ from google.protobuf.empty_pb2 import Empty
 from hub.errors import InvalidInputError
 from hub.events.event import Json
 from hub.workflows import STORE_RETRY, Context, DaprConnection, current_step, workflow
+from hub.workflows.trace import as_event_attributes
 
 PUBLISH_STEP: Final = "hub.events.publish_step"
 DEFAULT_TYPE: Final = "hub.event"
@@ -72,14 +73,15 @@ class Publisher:
 async def publish_in(
     context: Context, topic: str, data: object, *, type: str | None = None, source: str, more: Json | None = None
 ) -> str:
-    """Publish as a step of a run.
+    """Publish as a step of a run; the event belongs to the run's trace.
 
     Returns:
         The event's id.
     """
     if not topic:
         raise InvalidInputError("publish: the topic has no name")
-    published = await context.step(PUBLISH_STEP, topic, data, type, source, more, retry=STORE_RETRY)
+    attributes = {**as_event_attributes(context.trace), **(more or {})}
+    published = await context.step(PUBLISH_STEP, topic, data, type, source, attributes or None, retry=STORE_RETRY)
     return str(published)
 
 

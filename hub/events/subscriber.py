@@ -19,6 +19,7 @@ from hub.errors import HubError
 from hub.events.event import Event, decode_data
 from hub.events.subscription import Subscription
 from hub.workflows import DaprConnection, Runs
+from hub.workflows.trace import trace_in
 
 _log = logging.getLogger(__name__)
 _METHOD = "/dapr.proto.runtime.v1.Dapr/SubscribeTopicEventsAlpha1"
@@ -105,11 +106,15 @@ class Subscriber:
 
     async def _start_runs(self, topic: str, message: callback_pb.TopicEventRequest) -> Any:
         event = to_event(message)
+        trace = trace_in(event.envelope) or None
         try:
             for subscription in self._by_topic[topic]:
                 if subscription.wants(event):
                     await self._runs.start(
-                        subscription.delivery, {"event": event.envelope}, run_id=subscription.run_id(event)
+                        subscription.delivery,
+                        {"event": event.envelope},
+                        run_id=subscription.run_id(event),
+                        meta=trace,
                     )
         except HubError as error:
             _log.warning("event %s of topic %s: no run was started (%s); it comes again", event.id, topic, error)

@@ -18,6 +18,7 @@ from hub.workflows.retry import NO_RETRY, RetryPolicy
 from hub.workflows.scheduler import Pending, Restart, Scheduler
 from hub.workflows.sdk import SdkTask, TurnContext
 from hub.workflows.together import gather, race
+from hub.workflows.trace import trace_in
 from hub.workflows.values import adapter_of, to_json_text, to_json_value
 
 if TYPE_CHECKING:
@@ -82,6 +83,11 @@ class Context:
     def meta(self) -> Mapping[str, Any]:
         """What the run was started with besides its arguments; child runs inherit it."""
         return self._meta
+
+    @property
+    def trace(self) -> Mapping[str, str]:
+        """The trace that the run belongs to: `traceparent`, and `tracestate` where there is one; or nothing."""
+        return trace_in(self._meta)
 
     @property
     def generation(self) -> int:

@@ -18,6 +18,7 @@ from hub.workflows.errors import DaprDownError, DaprFailedError, RunCancelledErr
 from hub.workflows.event_waits import wrap_event
 from hub.workflows.run_state import RunEvent, RunState, Status, to_run_event, to_run_state
 from hub.workflows.sdk import WORKFLOW_SERVICE, StringValue, Timestamp, service_pb
+from hub.workflows.trace import to_trace_context, trace_in
 from hub.workflows.values import DEFAULT_MAX_PAYLOAD_BYTES, to_json_text, to_json_value
 from hub.workflows.workflow import Workflow
 
@@ -67,7 +68,8 @@ class Runs:
         Args:
             arguments: by the names of the workflow's parameters.
             run_id: a new one unless given.
-            meta: for `ctx.meta`; child runs inherit it.
+            meta: for `ctx.meta`; child runs inherit it. A `traceparent` in it, and `tracestate`, is the trace that the
+                run goes on with.
             start_at: not before this moment, timezone-aware.
 
         Returns:
@@ -96,6 +98,9 @@ class Runs:
             stamp = Timestamp()
             stamp.FromDatetime(start_at)
             request.scheduledStartTimestamp.CopyFrom(stamp)
+        trace = trace_in(meta or {})
+        if trace:
+            request.parentTraceContext.CopyFrom(to_trace_context(trace))
         try:
             await self._start(request)
         except RunStateError:
