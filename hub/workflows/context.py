@@ -13,6 +13,7 @@ from hub.workflows.asking import ask
 from hub.workflows.attempts import run_child, run_step
 from hub.workflows.errors import NotDurableError
 from hub.workflows.event_waits import EventWaits
+from hub.workflows.ids import check_id, fitting_id
 from hub.workflows.question import Question, Reply
 from hub.workflows.retry import NO_RETRY, RetryPolicy
 from hub.workflows.scheduler import Pending, Restart, Scheduler
@@ -282,7 +283,8 @@ class Context:
             payload[ENVELOPE] = {"meta": inherited}
         ordinal = self._count(f"child:{name}")
         generation = f"g{self._generation}:" if self._generation > 1 else ""
-        child_id = run_id or f"{self.run_id}:{generation}{name}-{ordinal}"
+        made = fitting_id(f"{self.run_id}:{generation}{name}-{ordinal}")
+        child_id = made if run_id is None else check_id(run_id)
         running = run_child(self, name, signature, payload, child_id, app_id, retry or NO_RETRY)
         return self._scheduler.start(running, f"child {name}#{ordinal}")
 

@@ -16,6 +16,7 @@ from hub.workflows.at_once import each_at_once
 from hub.workflows.context import ENVELOPE
 from hub.workflows.errors import DaprDownError, DaprFailedError, RunCancelledError, RunFailedError, RunStateError
 from hub.workflows.event_waits import wrap_event
+from hub.workflows.ids import check_id
 from hub.workflows.run_state import RunEvent, RunState, Status, to_run_event, to_run_state
 from hub.workflows.sdk import WORKFLOW_SERVICE, StringValue, Timestamp, service_pb
 from hub.workflows.trace import to_trace_context, trace_in
@@ -67,7 +68,7 @@ class Runs:
 
         Args:
             arguments: by the names of the workflow's parameters.
-            run_id: a new one unless given.
+            run_id: a new one unless given; 1 to 200 bytes without / \\ # ? and controls.
             meta: for `ctx.meta`; child runs inherit it. A `traceparent` in it, and `tracestate`, is the trace that the
                 run goes on with.
             start_at: not before this moment, timezone-aware.
@@ -76,7 +77,7 @@ class Runs:
             The run's id.
 
         Raises:
-            InvalidInputError: the arguments do not fit, or the id belongs to a run of another workflow.
+            InvalidInputError: the arguments or the id do not fit, or the id belongs to a run of another workflow.
         """
         name = workflow if isinstance(workflow, str) else workflow.name
         given = dict(arguments or {})
@@ -87,7 +88,7 @@ class Runs:
             payload = {key: to_json_value(value, f"argument `{key}` of {name}") for key, value in given.items()}
         if meta:
             payload[ENVELOPE] = {"meta": to_json_value(dict(meta), f"meta of {name}")}
-        if run_id is not None and await self._is_there(run_id, name):
+        if run_id is not None and await self._is_there(check_id(run_id), name):
             return run_id
         request = service_pb.CreateInstanceRequest(
             instanceId=run_id or uuid.uuid4().hex, name=name, enforceUniqueInstanceId=run_id is not None

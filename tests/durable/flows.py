@@ -285,6 +285,11 @@ async def tells_meta(ctx: Context) -> list[object]:
     return [dict(ctx.meta), ctx.run_id]
 
 
+@workflow(name="digs/as far as it is told")
+async def digs(ctx: Context, depth: int) -> int:
+    return 0 if not depth else 1 + await ctx.child(digs, depth - 1)
+
+
 @workflow
 async def parent_of_failure(ctx: Context, counter: str) -> list[object]:
     retry = RetryPolicy(max_attempts=2, first_delay_s=0.01)
