@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from hub.errors import UnknownNameError
+from hub.errors import UnknownNameError, UnsupportedError
 from hub.events.event import Event, Json
 from hub.events.subscription import DELIVERY_PREFIX
 from hub.workflows import DaprConnection, Runs, RunState
@@ -50,6 +50,7 @@ class DeadLetters:
 
         Raises:
             UnknownNameError: there is no such dead letter.
+            UnsupportedError: no run can hold its event; only the dead-letter topic has it.
         """
         try:
             state = await self._runs.status(run_id)
@@ -57,6 +58,11 @@ class DeadLetters:
             raise UnknownNameError(f"there is no dead letter {run_id!r}; `hub events dead` lists them") from error
         if state.status != "failed" or _letter(state) is None:
             raise UnknownNameError(f"run {run_id} is no dead letter; `hub events dead` lists them")
+        refused = (state.arguments or {}).get("refused")
+        if refused is not None:
+            raise UnsupportedError(
+                f"the event of {run_id} can have no run ({refused}); its data went to the dead-letter topic alone"
+            )
         started = await self._runs.rerun(run_id)
         await self._runs.delete(run_id)
         return started

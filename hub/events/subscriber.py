@@ -4,6 +4,7 @@ Source: Dapr's gRPC API, SubscribeTopicEventsAlpha1 (streaming subscriptions).
 """
 
 import contextlib
+import hashlib
 import logging
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
@@ -17,9 +18,10 @@ from google.protobuf.json_format import MessageToDict
 
 from hub.errors import HubError
 from hub.events.event import Event, decode_data
+from hub.events.publish import Publisher
 from hub.events.subscription import Subscription
 from hub.workflows import DaprConnection, Runs
-from hub.workflows.trace import trace_in
+from hub.workflows.trace import as_event_attributes, trace_in
 
 _log = logging.getLogger(__name__)
 _METHOD = "/dapr.proto.runtime.v1.Dapr/SubscribeTopicEventsAlpha1"
@@ -35,6 +37,7 @@ class Subscriber:
         self._dapr = dapr
         self._pubsub = pubsub
         self._runs = Runs(dapr)
+        self._publisher = Publisher(dapr, pubsub)
         self._by_topic: dict[str, list[Subscription]] = {}
         for each in subscriptions:
             self._by_topic.setdefault(each.topic, []).append(each)
@@ -106,20 +109,42 @@ class Subscriber:
 
     async def _start_runs(self, topic: str, message: callback_pb.TopicEventRequest) -> Any:
         event = to_event(message)
-        trace = trace_in(event.envelope) or None
         try:
             for subscription in self._by_topic[topic]:
                 if subscription.wants(event):
-                    await self._runs.start(
-                        subscription.delivery,
-                        {"event": event.envelope},
-                        run_id=subscription.run_id(event),
-                        meta=trace,
-                    )
+                    await self._start_run(subscription, event)
         except HubError as error:
             _log.warning("event %s of topic %s: no run was started (%s); it comes again", event.id, topic, error)
             return _RETRY
         return _SUCCESS
+
+    async def _start_run(self, subscription: Subscription, event: Event) -> None:
+        try:
+            await self._start(subscription, {"event": event.envelope}, event)
+        except HubError as error:
+            if error.retryable:
+                raise
+            _log.warning("event %s of topic %s can have no run (%s); it is put aside", event.id, event.topic, error)
+            await self._put_aside(subscription, event, str(error))
+
+    async def _put_aside(self, subscription: Subscription, event: Event, why: str) -> None:
+        """Pass an event on to the dead letters that would never have a run, however often it came."""
+        run_id = subscription.run_id(event)
+        trace = as_event_attributes(trace_in(event.envelope))
+        await self._publisher.publish(
+            subscription.dead_letter_topic,
+            event.data,
+            event.type or None,
+            event.source or subscription.name,
+            {**trace, **subscription.dead_letter_attributes(event, run_id, why)},
+            event_id=hashlib.sha256(run_id.encode()).hexdigest()[:32],
+        )
+        about = {key: value for key, value in event.envelope.items() if key != "data"}
+        await self._start(subscription, {"event": about, "refused": why}, event)
+
+    async def _start(self, subscription: Subscription, arguments: Mapping[str, Any], event: Event) -> None:
+        run_id, trace = subscription.run_id(event), trace_in(event.envelope) or None
+        await self._runs.start(subscription.delivery, arguments, run_id=run_id, meta=trace)
 
 
 def to_event(message: callback_pb.TopicEventRequest) -> Event:

@@ -11,6 +11,7 @@ from hub.errors import HubError, InvalidInputError
 from hub.events.event import Event, Json
 from hub.events.publish import publish_in
 from hub.workflows import ChildFailedError, Context, RetryPolicy, Workflow
+from hub.workflows.ids import fitting_id
 
 Handler = Callable[[Any], Awaitable[Any]]
 
@@ -80,7 +81,7 @@ class Subscription:
 
     def run_id(self, event: Event) -> str:
         """The same for the same event, so that a second delivery attaches to the first one's run."""
-        return f"{self.name}:{event.source}:{event.id}"
+        return fitting_id(f"{self.name}:{event.source}:{event.id}")
 
     @cached_property
     def handling(self) -> Workflow[..., Any]:
@@ -93,9 +94,14 @@ class Subscription:
 
     @cached_property
     def delivery(self) -> Workflow[..., Any]:
-        """What an event starts: the tries, and the dead letter if all of them fail."""
+        """What an event starts: the tries, and the dead letter if all of them fail.
 
-        async def deliver(ctx: Context, event: Json) -> Any:
+        One that no run can hold comes without its data, and with the reason why it is among the dead letters already.
+        """
+
+        async def deliver(ctx: Context, event: Json, refused: str | None = None) -> Any:
+            if refused is not None:
+                raise HandlerFailedError(refused)
             try:
                 return await ctx.child(self.handling, event, retry=self.retry)
             except ChildFailedError as error:
@@ -106,17 +112,21 @@ class Subscription:
                     event.get("data"),
                     type=str(event.get("type") or "") or None,
                     source=str(event.get("source") or self.name),
-                    more={
-                        "hubtopic": self.topic,
-                        "hubeventid": str(event.get("id", "")),
-                        "hubhandler": self.name,
-                        "hubrunid": ctx.run_id,
-                        "huberror": why[:1000],
-                    },
+                    more=self.dead_letter_attributes(Event(event), ctx.run_id, why),
                 )
                 raise HandlerFailedError(why) from error
 
         return Workflow(cast("Any", deliver), name=f"{DELIVERY_PREFIX}{self.name}")
+
+    def dead_letter_attributes(self, event: Event, run_id: str, why: str) -> Json:
+        """What a dead letter says of itself, in the topic of such."""
+        return {
+            "hubtopic": self.topic,
+            "hubeventid": event.id,
+            "hubhandler": self.name,
+            "hubrunid": run_id,
+            "huberror": why[:1000],
+        }
 
     def _argument(self, event: Event) -> Any:
         if self._data_type is None:

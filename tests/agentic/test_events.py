@@ -5,13 +5,15 @@ from typing import Any, cast
 
 import anyio
 import pytest
+from dapr.proto.runtime.v1 import pubsub_pb2 as pubsub_pb
 from pydantic import BaseModel
 
 from hub import AgentRunner, DurableAgent
-from hub.errors import InvalidInputError, UnknownNameError
+from hub.errors import InvalidInputError, UnknownNameError, UnsupportedError
 from hub.events import DeadLetters, Event, Subscription
 from hub.events.publish import Publisher
-from hub.workflows import DaprAddress, RetryPolicy, open_connection
+from hub.events.subscriber import to_event
+from hub.workflows import DaprAddress, DaprConnection, RetryPolicy, open_connection
 
 RunnerOf = Callable[..., AgentRunner]
 FAST = RetryPolicy(max_attempts=2, first_delay_s=0.01)
@@ -40,6 +42,24 @@ class Seen:
                 await self._changed.wait()
                 self._changed = anyio.Event()
         return self.items
+
+
+async def first_event(connection: DaprConnection, topic: str) -> Event:
+    """The first event that a topic keeps."""
+    stream = cast("Any", connection.channel).stream_stream(
+        "/dapr.proto.runtime.v1.Dapr/SubscribeTopicEventsAlpha1",
+        request_serializer=pubsub_pb.SubscribeTopicEventsRequestAlpha1.SerializeToString,
+        response_deserializer=pubsub_pb.SubscribeTopicEventsResponseAlpha1.FromString,
+    )(metadata=connection.metadata)
+    initial = pubsub_pb.SubscribeTopicEventsRequestInitialAlpha1(pubsub_name="pubsub", topic=topic)
+    await stream.write(pubsub_pb.SubscribeTopicEventsRequestAlpha1(initial_request=initial))
+    try:
+        while True:
+            answer = await stream.read()
+            if answer.HasField("event_message"):
+                return to_event(answer.event_message)
+    finally:
+        stream.cancel()
 
 
 def topic_of(request: pytest.FixtureRequest) -> str:
@@ -163,6 +183,53 @@ async def test_a_failing_handler_is_tried_again_and_its_event_put_aside(
             assert [each.run_id for each in await letters.list(topic=topic)] == [replayed]
             with pytest.raises(UnknownNameError, match="no dead letter"):
                 await letters.replay("nothing")
+
+
+async def test_an_event_that_no_run_can_hold_is_put_aside_at_once(
+    runner_of: RunnerOf, dapr: DaprAddress, request: Any
+) -> None:
+    topic, seen = topic_of(request), Seen()
+    agent = DurableAgent(model="offline")
+    runner = runner_of(agent)
+
+    @runner.subscribe(topic)
+    async def read(event: Event) -> None:
+        seen.add(event["text"])
+
+    async with runner, open_connection(dapr) as connection:
+        publisher = Publisher(connection, "pubsub")
+        await publisher.publish(topic, {"text": "x" * 3_000_000}, None, "test", event_id="large")
+        await publisher.publish(topic, {"text": "small"}, None, "test", event_id="small")
+        assert await seen.wait(1) == ["small"]
+        with anyio.fail_after(20):
+            put_aside = await first_event(connection, f"{topic}.dead")
+            letters = DeadLetters(connection)
+            while not (found := await letters.list(topic=topic)):
+                await anyio.lowlevel.checkpoint()
+        assert [(each.event.id, each.handler, each.event.data) for each in found] == [("large", f"{topic}.read", None)]
+        assert "the limit is 2,097,152" in found[0].error
+        with pytest.raises(UnsupportedError, match="its data went to the dead-letter topic alone"):
+            await letters.replay(found[0].run_id)
+    assert len(put_aside["text"]) == 3_000_000
+    assert put_aside.envelope["hubeventid"] == "large"
+
+
+@pytest.mark.parametrize("source", ["https://shop.example/orders?day=1#7", "ü" * 300])
+async def test_any_source_will_do(runner_of: RunnerOf, dapr: DaprAddress, request: Any, source: str) -> None:
+    topic, seen = f"{topic_of(request)}/{len(source)}", Seen()
+    agent = DurableAgent(model="offline")
+    runner = runner_of(agent)
+
+    @runner.subscribe(topic)
+    async def read(event: Event) -> None:
+        seen.add((event.source, await agent.run(str(event["n"]))))
+
+    async with runner, open_connection(dapr) as connection:
+        for event_id in ("a", "a", "b"):
+            await Publisher(connection, "pubsub").publish(topic, {"n": event_id}, None, source, event_id=event_id)
+        assert sorted(await seen.wait(2)) == [(source, "a"), (source, "b")]
+        runs = await runner.runs.list(workflow=f"hub.event.{topic}.read")
+    assert len(runs) == 2
 
 
 async def test_an_annotated_handler_gets_the_data_checked(runner_of: RunnerOf, request: Any) -> None:
