@@ -4,7 +4,7 @@ import contextlib
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import anyio
@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 _ENDED_TTL_S = 7 * 86_400
 """How long the record of a question that is over tells late answers so."""
+TELLING_S = 5.0
+"""Seconds that the one who answered gets to tell the run, before somebody else does."""
 _MOST_TRIES = 40
 _LOOKS_AT_ONCE = 16
 
@@ -104,7 +106,7 @@ class Questions:
     async def list(
         self, *, run_id: str | None = None, identity: str | None = None, limit: int = 200
     ) -> Sequence[QuestionRecord]:
-        """The open questions, the oldest first.
+        """The open questions, the oldest first. Runs that were never told of their answers are told.
 
         Args:
             run_id: of this run only.
@@ -113,6 +115,7 @@ class Questions:
         ids = await waiting_ids(self._store)
         stored = await self._store.get_many([_key(each) for each in ids])
         records = sorted((from_json(each.value) for each in stored.values()), key=lambda each: each.asked_at)
+        await self._tell_again(records, older_than_s=TELLING_S)
         wanted = [
             each
             for each in records
@@ -153,18 +156,25 @@ class Questions:
         if record.status != "used":
             await self._wake(record)
 
-    async def redeliver(self) -> int:
+    async def redeliver(self, *, older_than_s: float = 0) -> int:
         """Wake the runs whose answers were stored when somebody died before telling them.
+
+        Args:
+            older_than_s: only answers of so many seconds ago or more: who gave a newer one may be telling it.
 
         Returns:
             How many.
         """
         stored = await self._store.get_many([_key(each) for each in await waiting_ids(self._store)])
-        answered = [each for each in (from_json(one.value) for one in stored.values()) if each.status == "answered"]
-        for record in answered:
+        return await self._tell_again([from_json(one.value) for one in stored.values()], older_than_s=older_than_s)
+
+    async def _tell_again(self, records: Sequence[QuestionRecord], *, older_than_s: float) -> int:
+        latest = datetime.now(UTC) - timedelta(seconds=older_than_s)
+        untold = [each for each in records if each.status == "answered" and (each.answered_at or latest) <= latest]
+        for record in untold:
             with contextlib.suppress(StaleAnswerError):
                 await self._wake(record)
-        return len(answered)
+        return len(untold)
 
     async def _wake(self, record: QuestionRecord) -> None:
         """Bring the answer to the run, and see afterwards whether there was one: the run does not wait for that."""

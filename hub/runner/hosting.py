@@ -17,7 +17,7 @@ from hub.agents.models.step import ModelSettings, load_libraries
 from hub.agents.signatures import Json
 from hub.errors import InvalidInputError
 from hub.events import PUBLISH, PUBLISH_STEP, Publisher, Subscription, open_subscriber
-from hub.questions import Questions
+from hub.questions import Questions, keep_redelivering
 from hub.workflows import Functions, Runs, Worker, WorkerSettings, Workflow, open_worker
 from hub.workflows.components import Need, check_components
 
@@ -107,7 +107,8 @@ async def open_agents_on(
     dapr = house.dapr
     functions = Functions([PUBLISH, *workflows])
     functions.steps.add(Publisher(dapr, pubsub).publish, PUBLISH_STEP)
-    Questions(dapr, store_name=house.state_store).add_steps(functions.steps)
+    questions = Questions(dapr, store_name=house.state_store)
+    questions.add_steps(functions.steps)
     for each in subscriptions:
         functions.add(each.delivery)
         functions.add(each.handling)
@@ -121,6 +122,7 @@ async def open_agents_on(
         hosted.take(agents)
         hosted.run_on(await stack.enter_async_context(open_worker(dapr, functions, worker)))
         await hosted.check(agents)
+        group.start_soon(keep_redelivering, questions)
         if subscriptions:
             await check_components(dapr, [Need(kind="pubsub", name=pubsub, whose=f"topic {subscriptions[0].topic!r}")])
             subscriber = await stack.enter_async_context(open_subscriber(dapr, pubsub, subscriptions))

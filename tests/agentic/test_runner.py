@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from hub import AgentRunner, DurableAgent, memory
 from hub.errors import HubError
 from hub.events import Event
+from hub.questions import QuestionRecord, Questions
+from hub.workflows import Context, workflow
 from hub.workflows.errors import MissingComponentError
 
 RunnerOf = Callable[..., AgentRunner]
@@ -50,3 +54,28 @@ async def test_publishing_to_a_broker_that_dapr_lacks_fails_at_once_and_names_it
     async with runner_of(agent, pubsub="nope"):
         with pytest.raises(HubError, match=r"pubsub nope is not found"):
             await agent.publish("news", {})
+
+
+@workflow
+async def asks_for_more(ctx: Context) -> str | None:
+    return (await ctx.ask("More?")).action
+
+
+async def test_a_runner_tells_runs_of_answers_that_somebody_gave_and_died(
+    runner_of: RunnerOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def die(self: Questions, record: QuestionRecord) -> None:
+        raise KeyboardInterrupt
+
+    agent = DurableAgent(model="offline")
+    async with runner_of(agent, workflows=[asks_for_more]) as runner:
+        run_id = await runner.runs.start(asks_for_more)
+        with anyio.fail_after(20):
+            while not (asked := await runner.questions.list(run_id=run_id)):
+                await anyio.lowlevel.checkpoint()
+        monkeypatch.setattr(Questions, "_wake", die)
+        with pytest.raises(KeyboardInterrupt):
+            await runner.questions.answer(asked[0].id, {"action": "accept", "content": {}})
+        monkeypatch.undo()
+    async with runner_of(agent, workflows=[asks_for_more]) as runner:
+        assert await runner.runs.result(run_id, timeout_s=20) == "accept"

@@ -1,6 +1,8 @@
 """A question is stored before it is asked, answered once, and its answer is stored before it is acted on."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import anyio
 import pytest
 
 from hub.errors import HubError, InvalidInputError, StaleAnswerError, UnknownNameError
-from hub.questions import QuestionRecord, Questions
+from hub.questions import QuestionRecord, Questions, keep_redelivering
 from hub.questions.record import to_json
 from hub.workflows import (
     DaprAddress,
@@ -207,15 +209,43 @@ async def test_a_question_that_is_not_there_is_an_unknown_name(questions: Questi
         await questions.answer("0", ACCEPT)
 
 
+async def answer_and_die(connection: DaprConnection, asked: QuestionRecord, *, ago_s: float = 0) -> None:
+    """What is left when the answering process dies after it has stored the answer."""
+    when = datetime.now(UTC) - timedelta(seconds=ago_s)
+    stored = {**to_json(asked), "status": "answered", "result": ACCEPT, "answered_at": when.isoformat()}
+    await StateStore(connection).save(Save(key=f"hub-question-{asked.id}", value=stored))
+
+
 async def test_an_answer_whose_run_was_never_told_is_delivered_later(
     questions: Questions, connection: DaprConnection, runs: Runs, run_id: str
 ) -> None:
     asked = await start_and_ask(runs, questions, run_id, asking_flows.asks_name)
-    # What is left when the answering process dies after it has stored the answer.
-    stored = {**to_json(asked), "status": "answered", "result": ACCEPT, "answered_at": asked.asked_at.isoformat()}
-    await StateStore(connection).save(Save(key=f"hub-question-{asked.id}", value=stored))
-    assert await questions.redeliver() >= 1
+    await answer_and_die(connection, asked)
+    assert await questions.redeliver(older_than_s=60) == 0, "who gave it may be telling it"
+    assert await questions.redeliver() == 1
     assert (await runs.result(run_id, timeout_s=10))[0] == "accept"
+
+
+async def test_who_lists_questions_tells_runs_of_their_answers(
+    questions: Questions, connection: DaprConnection, runs: Runs, run_id: str
+) -> None:
+    asked = await start_and_ask(runs, questions, run_id, asking_flows.asks_name)
+    await answer_and_die(connection, asked, ago_s=60)
+    assert asked.id not in {each.id for each in await questions.list()}
+    assert (await runs.result(run_id, timeout_s=10))[0] == "accept"
+
+
+async def test_runs_are_told_from_time_to_time(
+    questions: Questions, connection: DaprConnection, runs: Runs, run_id: str
+) -> None:
+    asked = await start_and_ask(runs, questions, run_id, asking_flows.asks_name)
+    async with anyio.create_task_group() as group:
+        group.start_soon(partial(keep_redelivering, questions, every_s=0.05))
+        for _ in range(3):
+            await questions.list()
+        await answer_and_die(connection, asked)
+        assert (await runs.result(run_id, timeout_s=10))[0] == "accept"
+        group.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize("said", [{}, {"digest": "0" * 64}], ids=["no digest", "the digest of another question"])

@@ -56,7 +56,6 @@ async def answer_all(questions: Questions) -> None:
         for each in await questions.list():
             with contextlib.suppress(StaleAnswerError):
                 await questions.answer(each.id, {"action": "accept", "content": {}})
-        await questions.redeliver()
 
     while True:
         await until_done(answer_open)
