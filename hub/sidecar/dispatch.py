@@ -14,6 +14,7 @@ from .activities import read_activity, waiting_activities
 from .assignments import Assignments, OutActivity, OutTurn
 from .errors import SidecarError
 from .inbox import runs_with_mail, take_turn, to_item
+from .routing import Activity, Routing
 from .settings import SidecarSettings
 from .store import Store, Transaction, Turn
 from .turns import stall_run
@@ -35,6 +36,7 @@ class Dispatcher:
         self._ready: dict[int, None] = {}
         self._stalled: dict[int, set[WorkStream]] = {}
         self._waiting = ActivityQueue()
+        self._routing = Routing(store)
         self._overdue: dict[int, tuple[WorkStream, int]] = {}
         """Runs whose last turn was not answered in time: by whom, and how many times in a row."""
         self._loop = asyncio.get_running_loop()
@@ -72,8 +74,23 @@ class Dispatcher:
     def add(self, stream: WorkStream) -> None:
         """A worker is there: it may have what stalled runs miss."""
         self._streams.append(stream)
-        for run in list(self._stalled):
+        self._streams_changed()
+
+    def redeclare(self, worker: str, workflows: frozenset[str]) -> None:
+        """A worker says which workflows it has now."""
+        stale = [each for each in self._streams if each.worker == worker and each.workflows != workflows]
+        for stream in stale:
+            stream.workflows = workflows
+        if stale:
+            self._streams_changed()
+
+    def _streams_changed(self) -> None:
+        """Somebody may have what runs wait for."""
+        self._routing.changed(self._streams)
+        for run in [*self._stalled, *self._routing.take_turns()]:
             self._make_ready(run)
+        for run, seq, item in self._routing.take_activities():
+            self._waiting.add(run, seq, item)
         self._soon()
 
     def remove(self, stream: WorkStream) -> None:
@@ -82,6 +99,7 @@ class Dispatcher:
         if stream not in self._streams:
             return
         self._streams.remove(stream)
+        self._routing.changed(self._streams)
         for run in list(stream.turns):
             out = self.out.turn_of(run)
             if out is not None and out.stream is stream and not out.is_saving:
@@ -140,23 +158,27 @@ class Dispatcher:
             self._soon()
 
     def _give_turns(self) -> int:
-        given = 0
+        given = passed_over = 0
         settled: list[int] = []
         limit = self._settings.turns_per_worker
         try:
             for run in self._ready:
-                able = [stream for stream in self._streams if stream.is_open and len(stream.turns) < limit]
-                if not able or given == MAX_GIVEN_AT_ONCE:
+                free = [stream for stream in self._streams if stream.is_open and len(stream.turns) < limit]
+                if not free or MAX_GIVEN_AT_ONCE in (given, passed_over):
                     break
-                declined = self._stalled.get(run)
-                if declined:
-                    able = [stream for stream in able if stream not in declined]
-                    if declined.issuperset(self._streams):
-                        settled.append(run)  # until a worker comes that has what it needs
+                takers = self._routing.takers(run, self._streams)
+                declined = self._stalled.get(run, frozenset[WorkStream]())
+                able = [stream for stream in free if stream in takers and stream not in declined]
                 if able:
                     self._try_turn(run, able)
                     settled.append(run)
                     given += 1
+                elif declined.issuperset(takers):  # nobody takes it, until a worker comes that has what it needs
+                    settled.append(run)
+                    if not declined:
+                        self._routing.keep_turn(run)
+                else:
+                    passed_over += 1
         finally:
             for run in settled:
                 del self._ready[run]
@@ -201,27 +223,46 @@ class Dispatcher:
 
     def _give_activities(self) -> int:
         given = 0
+        passed_over: list[Activity] = []
         limit = self._settings.activities_per_worker
-        while self._waiting and given < MAX_GIVEN_AT_ONCE:
-            able = [stream for stream in self._streams if stream.is_open and len(stream.activities) < limit]
-            if not able:
-                break
-            stream = min(able, key=lambda stream: len(stream.activities))
-            run, seq, item = self._waiting.pop()
-            if item is None:
+        try:
+            while self._waiting and given < MAX_GIVEN_AT_ONCE and len(passed_over) < MAX_GIVEN_AT_ONCE:
+                free = [stream for stream in self._streams if stream.is_open and len(stream.activities) < limit]
+                if not free:
+                    break
+                activity = self._waiting.pop()
                 try:
-                    item = self._store.read(lambda db, seq=seq: read_activity(db, seq))
+                    takers = self._routing.takers(activity[0], self._streams)
                 except SidecarError:
-                    self._waiting.add(run, seq, first=True)
+                    passed_over.append(activity)
                     raise
-                except Exception:
-                    logger.exception("activity number %d cannot be put together; others go on without it", seq)
-            if item is not None:  # else nobody waits for it any more, or it cannot be read
-                out = self.out.give_activity(run, seq, stream, item)
-                item.completionToken = out.token
-                stream.items.put_nowait(item)
-            given += 1
+                able = [stream for stream in free if stream in takers]
+                if able:
+                    self._give_activity(activity, min(able, key=lambda stream: len(stream.activities)))
+                    given += 1
+                elif takers:
+                    passed_over.append(activity)
+                else:
+                    self._routing.keep_activity(activity)
+        finally:
+            for run, seq, item in reversed(passed_over):
+                self._waiting.add(run, seq, item, first=True)
         return given
+
+    def _give_activity(self, activity: Activity, stream: WorkStream) -> None:
+        run, seq, item = activity
+        if item is None:
+            try:
+                item = self._store.read(lambda db, seq=seq: read_activity(db, seq))
+            except SidecarError:
+                self._waiting.add(run, seq, first=True)
+                raise
+            except Exception:
+                logger.exception("activity number %d cannot be put together; others go on without it", seq)
+        if item is not None:  # else nobody waits for it any more, or it cannot be read
+            out = self.out.give_activity(run, seq, stream, item)
+            item.completionToken = out.token
+            stream.items.put_nowait(item)
 
     # -- answers -------------------------------------------------------------------------------------------------
 
@@ -247,7 +288,7 @@ class Dispatcher:
         declined = self._stalled.setdefault(out.run, set())
         declined.add(out.stream)
         self._make_ready(out.run)
-        if declined.issuperset(self._streams):
+        if declined.issuperset(self._routing.takers(out.run, self._streams)):
             await self._store.change(lambda tx: stall_run(tx, out.turn))
 
     def activity_saved(self, out: OutActivity) -> None:
@@ -264,10 +305,12 @@ class Dispatcher:
                 self.out.take_back_turn(out)
             self._ready.pop(run, None)
             self._stalled.pop(run, None)
+            self._routing.forget(run)
             for stream in self._streams:
                 stream.forget(run)
         for run in tx.cancelled:
             self._waiting.drop(run)
+            self._routing.drop_activities(run)
         for run in tx.ready:
             self._make_ready(run)
         wanted = [new for new in tx.activities if new.run not in tx.cancelled]

@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 STOP_GRACE_S = 0.5
 MAX_PENDING_CALLS = 100_000
+MAX_HEADER_BYTES = 2**20
+"""A worker names its workflows in a header."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +126,8 @@ def _options(settings: SidecarSettings) -> list[tuple[str, Any]]:
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", -1),
         ("grpc.so_reuseport", 0),
+        ("grpc.max_metadata_size", MAX_HEADER_BYTES),
+        ("grpc.absolute_max_metadata_size", MAX_HEADER_BYTES),
         # Calls that wait to be taken up; gRPC's own limit refuses some of a thousand at once as cancelled.
         ("grpc.server.max_pending_requests", MAX_PENDING_CALLS),
         ("grpc.server.max_pending_requests_hard_limit", MAX_PENDING_CALLS),

@@ -1,11 +1,14 @@
 """The worker's half of the workflow service: work items out, answers in."""
 
+from collections.abc import Sequence
+
 import grpc.aio
 
 from .answers import Answers
 from .dispatch import Dispatcher
 from .errors import StoppingError, StoreError
 from .proto import Empty, service_pb
+from .routing import WORKER_HEADER, WORKFLOWS_HEADER
 from .workers import WorkStream
 
 
@@ -20,6 +23,9 @@ class WorkerApi:
 
     async def hello(self, _request: Empty, context: "grpc.aio.ServicerContext[Empty, Empty]") -> Empty:
         self._dispatcher.seen(context.peer())
+        worker, workflows = _declared(context.invocation_metadata() or ())
+        if worker and workflows is not None:
+            self._dispatcher.redeclare(worker, workflows)
         return Empty()
 
     async def get_work_items(
@@ -28,7 +34,8 @@ class WorkerApi:
         context: "grpc.aio.ServicerContext[service_pb.GetWorkItemsRequest, service_pb.WorkItem]",
     ) -> None:
         """Send work until the worker goes, or is given up."""
-        stream = WorkStream(context.peer(), request.capabilities)
+        worker, workflows = _declared(context.invocation_metadata() or ())
+        stream = WorkStream(context.peer(), request.capabilities, worker=worker, workflows=workflows)
         if self._is_stopping:
             raise StoppingError("the sidecar is stopping")
         self._streams.add(stream)
@@ -73,3 +80,14 @@ class WorkerApi:
         self._is_stopping = True
         for stream in self._streams:
             stream.revoke()
+
+
+def _declared(
+    headers: "Sequence[tuple[str, str | bytes]] | grpc.aio.Metadata",
+) -> tuple[str, frozenset[str] | None]:
+    """What a worker calls itself, and the names of the workflows that it says it has; None: it says nothing."""
+    values = dict(headers)
+    worker, workflows = values.get(WORKER_HEADER, ""), values.get(WORKFLOWS_HEADER)
+    if not isinstance(workflows, bytes):
+        return str(worker), None
+    return str(worker), frozenset(workflows.decode(errors="replace").splitlines())

@@ -18,8 +18,14 @@ MAX_HELD_RUNS = 500
 class WorkStream:
     """One worker's stream of work items."""
 
-    def __init__(self, peer: str, capabilities: Iterable[int]) -> None:
+    def __init__(
+        self, peer: str, capabilities: Iterable[int], *, worker: str = "", workflows: frozenset[str] | None = None
+    ) -> None:
         self.peer = peer
+        self.worker = worker
+        """What the worker calls itself, if it does."""
+        self.workflows = workflows
+        """Names of the workflows that it has; None: it takes everything."""
         self.items: asyncio.Queue[service_pb.WorkItem | None] = asyncio.Queue()
         """What is to be sent; None ends the stream."""
         self.turns: set[int] = set()
@@ -29,6 +35,10 @@ class WorkStream:
         self.last_seen = time.monotonic()
         self._capabilities = frozenset(capabilities)
         self._held: dict[int, int] = {}
+
+    def takes(self, workflow: str) -> bool:
+        """Whether the turns and activities of runs of this workflow are for it."""
+        return self.workflows is None or workflow in self.workflows
 
     @property
     def takes_pings(self) -> bool:

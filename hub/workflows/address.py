@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 M = TypeVar("M", bound="Message")
+Headers = Sequence[tuple[str, str | bytes]]
 
 WORKFLOW_SERVICE: Final = "TaskHubSidecarService"
 """The gRPC service of workflows; it has no package."""
@@ -74,12 +75,12 @@ class DaprConnection:
         )
         return Method(self, name, call, of_workflows=service == WORKFLOW_SERVICE)
 
-    def stream(self, service: str, name: str, reply: type[M]) -> Callable[["Message"], Any]:
-        """One method that answers with a stream."""
+    def stream(self, service: str, name: str, reply: type[M]) -> Callable[["Message", Headers], Any]:
+        """One method that answers with a stream; it is called with the request and further headers."""
         call = cast("Any", self.channel).unary_stream(
             f"/{service}/{name}", request_serializer=_serialise, response_deserializer=reply.FromString
         )
-        return lambda request: call(request, metadata=self.metadata)
+        return lambda request, headers: call(request, metadata=(*self.metadata, *headers))
 
 
 _READS: Final = frozenset({"GetInstance", "GetInstanceHistory", "ListInstanceIDs"})
@@ -100,11 +101,12 @@ class Method(Generic[M]):
         self._name = name
         self._call = call
 
-    async def __call__(self, request: "Message", timeout_s: float | None = 30.0) -> M:
+    async def __call__(self, request: "Message", timeout_s: float | None = 30.0, headers: Headers = ()) -> M:
         """Call it.
 
         Args:
             timeout_s: seconds until the call is given up; None waits as long as the caller does.
+            headers: sent beside the token.
 
         Raises:
             DaprDownError: nobody answers; retryable.
@@ -117,7 +119,8 @@ class Method(Generic[M]):
         while True:
             tries -= 1
             try:
-                return cast("M", await self._call(request, timeout=timeout_s, metadata=self._connection.metadata))
+                metadata = (*self._connection.metadata, *headers)
+                return cast("M", await self._call(request, timeout=timeout_s, metadata=metadata))
             except grpc.aio.AioRpcError as error:
                 if not tries or _TORN_READ not in (error.details() or ""):
                     raise self._to_hub_error(error) from error

@@ -9,6 +9,7 @@ import contextlib
 import logging
 import random
 import time
+import uuid
 from collections.abc import AsyncGenerator, AsyncIterable
 from typing import Any, cast
 
@@ -19,7 +20,7 @@ import grpc.aio
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.errors import HubError, TooLargeError
-from hub.workflows.address import DaprAddress, DaprConnection, anyio_cancellation, open_connection
+from hub.workflows.address import DaprAddress, DaprConnection, Headers, anyio_cancellation, open_connection
 from hub.workflows.driver import Driver
 from hub.workflows.errors import DaprDownError, DaprFailedError
 from hub.workflows.failure import Failure
@@ -33,6 +34,8 @@ from hub.workflows.workflow import Functions
 _log = logging.getLogger(__name__)
 _STATEFUL_HISTORY = 2
 _DELIVERY_TRIES_S = 30.0
+WORKER_HEADER = "hub-worker"
+WORKFLOWS_HEADER = "hub-workflows-bin"
 
 
 class WorkerSettings(BaseModel):
@@ -66,6 +69,8 @@ class Worker:
     ) -> None:
         self._settings = settings
         self._group = group
+        self._functions = functions
+        self._id = uuid.uuid4().hex
         self._runner = StepRunner(
             functions.steps, max_threads=settings.max_threads, max_payload_bytes=settings.max_payload_bytes
         )
@@ -100,6 +105,7 @@ class Worker:
     def renew(self) -> None:
         """Run what the functions are now; turns and steps under way end as they began."""
         self._turns.renew()
+        self._group.start_soon(self._say_hello)
 
     async def wait_ready(self) -> None:
         """Wait until Dapr hands out work to this worker."""
@@ -131,9 +137,11 @@ class Worker:
 
     async def _take_items(self) -> None:
         # Dapr sends nothing on the stream, not even headers, until there is work: Hello tells that it is there.
-        await self._hello(Empty(), timeout_s=10.0)
+        headers = self._headers
+        await self._hello(Empty(), timeout_s=10.0, headers=headers)
         self._turns.begin_stream()
-        stream = self._work_items(service_pb.GetWorkItemsRequest(capabilities=cast("Any", [_STATEFUL_HISTORY])))
+        request = service_pb.GetWorkItemsRequest(capabilities=cast("Any", [_STATEFUL_HISTORY]))
+        stream = self._work_items(request, headers)
         try:
             async with anyio.create_task_group() as group:
                 self._ready.set()
@@ -187,8 +195,19 @@ class Worker:
     async def _keep_alive(self) -> None:
         while True:
             await anyio.sleep(self._settings.keepalive_s)
-            with contextlib.suppress(HubError):
-                await self._hello(Empty(), timeout_s=10.0)
+            await self._say_hello()
+
+    async def _say_hello(self) -> None:
+        with contextlib.suppress(HubError):
+            await self._hello(Empty(), timeout_s=10.0, headers=self._headers)
+
+    @property
+    def _headers(self) -> Headers:
+        """Tells the embedded sidecar what this worker has, so that it is given no runs of other programs; Dapr's own
+        sidecar takes no notice.
+        """
+        names = sorted({each.name for each in self._functions})
+        return ((WORKER_HEADER, self._id), (WORKFLOWS_HEADER, "\n".join(names).encode()))
 
     async def _turn(self, request: service_pb.WorkflowRequest, token: str) -> None:
         try:
