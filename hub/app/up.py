@@ -9,7 +9,6 @@ from hub.app.beside import dapr_variables, run_beside
 from hub.app.dapr import open_dapr, prepare_dapr
 from hub.app.dapr_programs import DaprPorts, find_dapr_programs
 from hub.config import Places
-from hub.errors import ConfigError
 from hub.sidecar import SidecarSettings
 
 TOKEN_VARIABLE = "DAPR_API_TOKEN"  # noqa: S105 - the name of a variable, not its value
@@ -44,7 +43,9 @@ async def up(
         The command's exit code.
 
     Raises:
-        ConfigError: programs, ports, components or the command are not there.
+        ConfigError: programs, ports, components or the command are not there, or the embedded sidecar's file cannot
+            be used.
+        DaprDownError: that file is in use, or its disk is full.
         UpstreamDownError: one of Dapr's programs ended, or they were not ready in time.
     """
     places.make()
@@ -81,4 +82,6 @@ async def _embedded(
         async with open_sidecar(settings_of_sidecar) as sidecar:
             yield dapr_variables(grpc_port=sidecar.grpc_port, http_port=sidecar.http_port)
     except SidecarError as error:
-        raise ConfigError(f"the embedded sidecar: {error}") from error
+        from hub.runner.embedded import to_hub_error  # brings all of the runner
+
+        raise to_hub_error(error) from error

@@ -50,7 +50,6 @@ def sidecar(
     import logging
 
     from hub.config.environment import variables
-    from hub.errors import ConfigError
     from hub.sidecar import SidecarSettings
     from hub.sidecar.program import run_program
 
@@ -82,4 +81,6 @@ def sidecar(
 
         if not isinstance(error, SidecarError):
             raise
-        raise ConfigError(f"the embedded sidecar: {error}") from error
+        from hub.runner.embedded import to_hub_error
+
+        raise to_hub_error(error) from error

@@ -16,9 +16,9 @@ import anyio.abc
 from hub.config import Places
 from hub.config.claiming import claim, is_alive, process_start
 from hub.config.places import write_private
-from hub.errors import ConfigError
+from hub.runner.embedded import to_hub_error
 from hub.sidecar import SidecarSettings
-from hub.workflows import DaprAddress
+from hub.workflows import DaprAddress, DaprDownError
 
 if TYPE_CHECKING:
     from hub.sidecar.server import Sidecar
@@ -60,8 +60,8 @@ async def open_shared_sidecar(places: Places) -> AsyncGenerator[DaprAddress]:
     one of the others starts it again at the same address; clients and workers connect again by themselves.
 
     Raises:
-        ConfigError: another process has it, and does not tell where.
-        SidecarError: it cannot be started.
+        ConfigError: its file is damaged, another program's or a newer release's; the file stays as it is.
+        DaprDownError: its file is in use, its disk is full, or another process has it and does not tell where.
     """
     places.make()
     share = _Share(places.state)
@@ -83,6 +83,8 @@ class _Share:
         self._folder = folder
         self._told = folder / _ADDRESS_NAME
         self._has_moved = False
+        self._told_problem: str | None = None
+        """Why it could not be taken over at the last try."""
         self.end = anyio.Event()
 
     async def keep(self, *, task_status: anyio.abc.TaskStatus[DaprAddress]) -> None:
@@ -105,7 +107,7 @@ class _Share:
                 self._check(told, known)
                 started(told.address)
             elif known is None and anyio.current_time() > last_try_at:
-                raise ConfigError(
+                raise DaprDownError(
                     f"{self._folder}: another process has the embedded sidecar of this folder and has not told where "
                     f"it is within {_START_S:g} s; stop that process, or use another folder"
                 )
@@ -124,25 +126,39 @@ class _Share:
 
     async def _serve(self, started: Callable[[DaprAddress], None]) -> None:
         """Start it as the first one, where it was the last time; else at an address of its own."""
-        from hub.sidecar.errors import AddressInUseError
+        from hub.sidecar.errors import AddressInUseError, SidecarError
 
         last = _read(self._told)
-        if last is not None:
-            try:
-                return await self._run(_Told(grpc_port=last.grpc_port, token=last.token), started)
-            except AddressInUseError:
-                _log.info("port %d of the embedded sidecar is taken; it takes another one", last.grpc_port)
-        return await self._run(_Told(grpc_port=0, token=secrets.token_urlsafe(32)), started)
+        try:
+            if last is not None:
+                try:
+                    return await self._run(_Told(grpc_port=last.grpc_port, token=last.token), started)
+                except AddressInUseError:
+                    _log.info("port %d of the embedded sidecar is taken; it takes another one", last.grpc_port)
+            return await self._run(_Told(grpc_port=0, token=secrets.token_urlsafe(32)), started)
+        except SidecarError as error:
+            raise to_hub_error(error) from error
 
     async def _take_over(self, known: DaprAddress) -> None:
-        """Start it where the clients of the one that is gone look for it; tried again if that cannot be."""
+        """Start it where the clients of the one that is gone look for it; tried again if that cannot be.
+
+        Meanwhile nobody answers them; why, is told once for each reason.
+        """
         from hub.sidecar.errors import SidecarError
 
-        _log.info("the process with the embedded sidecar is gone; this one starts it again")
+        if self._told_problem is None:
+            _log.info("the process with the embedded sidecar is gone; this one starts it again")
         try:
-            await self._run(_Told(grpc_port=known.grpc_port, token=known.token or ""), lambda _: None)
+            await self._run(_Told(grpc_port=known.grpc_port, token=known.token or ""), self._started_again)
         except SidecarError as error:
-            _log.warning("the embedded sidecar does not start again yet: %s", error)
+            if str(error) != self._told_problem:
+                self._told_problem = str(error)
+                _log.error("the embedded sidecar does not start again, which is tried on: %s", error)
+
+    def _started_again(self, _: DaprAddress) -> None:
+        if self._told_problem is not None:
+            self._told_problem = None
+            _log.info("the embedded sidecar is up again")
 
     async def _run(self, wanted: _Told, started: Callable[[DaprAddress], None]) -> None:
         from hub.sidecar.server import open_sidecar

@@ -134,15 +134,15 @@ def _prepare(db: sqlite3.Connection, path: Path, *, is_new: bool, survives_power
         (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         if application_id != APPLICATION_ID and (application_id or tables):
             raise ForeignStoreError(f"{path} is the database of another program; give the sidecar a file of its own")
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute(f"PRAGMA synchronous = {'FULL' if survives_power_loss else 'NORMAL'}")
-    db.execute("BEGIN EXCLUSIVE")  # takes the lock that keeps a second sidecar out
     (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version > len(MIGRATIONS):
+    if version > len(MIGRATIONS):  # looked at before anything is written; since then nobody else can write
         raise NewerStoreError(
             f"{path} has schema {version}, this release knows up to {len(MIGRATIONS)}; "
             "use the release that wrote it, or a newer one"
         )
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute(f"PRAGMA synchronous = {'FULL' if survives_power_loss else 'NORMAL'}")
+    db.execute("BEGIN EXCLUSIVE")  # takes the lock that keeps a second sidecar out
     problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     if problem != "ok":
         raise _damaged(path, str(problem))
