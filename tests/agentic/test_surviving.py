@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -42,6 +43,18 @@ async def answer_of(process: anyio.abc.Process) -> str:
     return text.decode().strip()
 
 
+async def kinds_of_entries(folder: Path) -> list[str]:
+    """What the history of the program's run holds, read by a process that works on no runs."""
+    async with AgentRunner(state_dir=folder / "state") as reader:
+        return [event.kind for event in await reader.runs.history("the-run")]
+
+
+async def wait_for_entries(folder: Path, kind: str, count: int) -> None:
+    async with AgentRunner(state_dir=folder / "state") as reader:
+        while [event.kind for event in await reader.runs.history("the-run")].count(kind) < count:  # noqa: ASYNC110 - a history does not tell
+            await anyio.sleep(0.01)
+
+
 @pytest.mark.crash
 async def test_a_killed_run_goes_on_from_its_last_finished_step(tmp_path: Path, models: ModelServer) -> None:
     held = anyio.Event()
@@ -66,11 +79,17 @@ async def test_a_rate_limit_is_waited_for_durably_even_by_the_next_process(tmp_p
     models.plays(*[refuses(429, retry_after="2")] * 5, says("at last"))
     with anyio.fail_after(90):
         async with program(tmp_path, models) as process:
-            await models.wait_for_requests(3)
+            await models.wait_for_requests(1)  # so the sidecar is the program's and dies with it
+            await wait_for_entries(tmp_path, "timerCreated", 3)
             process.kill()
+            await process.wait()
+        before = Counter(await kinds_of_entries(tmp_path))
         async with program(tmp_path, models) as process:
             assert await answer_of(process) == "at last"
-    assert len(models.requests) in (6, 7), "the call whose answer the killed process had not told may come again"
+    after_all = Counter(await kinds_of_entries(tmp_path))
+    assert (before["timerCreated"], before["timerFired"]) == (3, 2), "it was killed in the third wait"
+    assert (after_all["timerCreated"], after_all["timerFired"]) == (5, 5), "each refusal is waited for once"
+    assert len(models.requests) == 6, "no call that was refused is made again before its time"
 
 
 async def test_a_waiting_run_holds_no_step_slot(runner_of: RunnerOf, models: ModelServer) -> None:
