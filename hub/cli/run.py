@@ -1,5 +1,6 @@
 """`hub run`: one durable run."""
 
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -18,7 +19,7 @@ T = TypeVar("T")
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, as `hub runs` lists it.")]
 
-run_app = typer.Typer(name="run", help="Look at one durable run, wait for it, steer it.", no_args_is_help=True)
+run_app = typer.Typer(name="run", help="Start a durable run, look at it, wait for it, steer it.", no_args_is_help=True)
 
 
 def _with_runs(config: Path | None, work: "Callable[[Runs], Awaitable[T]]") -> T:
@@ -39,6 +40,39 @@ def _tell(state: "RunState", *, as_json: bool) -> None:
         write(state_to_text(state))
 
 
+@run_app.command("start")
+def start(
+    workflow: Annotated[str, typer.Argument(metavar="WORKFLOW", help="Its name, as in AGENT.METHOD.")],
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="The arguments: key=value, key=@file, key:=JSON."),
+    ] = None,
+    whole: Annotated[str | None, typer.Option("--args", metavar="JSON", help="The arguments as an object.")] = None,
+    run_id: Annotated[
+        str | None, typer.Option("--id", metavar="ID", help="Of the run; if there is one of it, that one is taken.")
+    ] = None,
+    waits: Annotated[bool, typer.Option("--wait", help="Wait until it has ended, as `hub run wait` does.")] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Start a run, and show its id; it waits for a program that has the workflow."""
+    from hub.cli.arguments import read_arguments
+
+    arguments = read_arguments(words or [], {}, whole=whole)
+
+    async def begin(runs: "Runs") -> "str | RunState":
+        started = await runs.start(workflow, arguments, run_id=run_id)
+        return await runs.wait(started) if waits else started
+
+    found = _with_runs(config, begin)
+    if not isinstance(found, str):
+        _tell_end(found, as_json=as_json)
+    elif as_json:
+        write_json({"runId": found})
+    else:
+        write(found)
+
+
 @run_app.command("show")
 def show(run_id: RunArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Show how a run is."""
@@ -55,7 +89,10 @@ def wait(
     as_json: JsonOption = False,
 ) -> None:
     """Wait until a run has ended, and show how; exit code 1 unless it ended well."""
-    state = _with_runs(config, lambda runs: runs.wait(run_id, timeout_s=timeout_s))
+    _tell_end(_with_runs(config, lambda runs: runs.wait(run_id, timeout_s=timeout_s)), as_json=as_json)
+
+
+def _tell_end(state: "RunState", *, as_json: bool) -> None:
     _tell(state, as_json=as_json)
     if state.status != "completed":
         raise typer.Exit(EXIT_FAILED)
@@ -91,6 +128,22 @@ def events(
     if follow and as_json:
         raise UsageError("found --follow with --json; one document has an end; leave one of them out")
     _with_runs(config, look)
+
+
+@run_app.command("send")
+def send(
+    run_id: RunArgument,
+    event: Annotated[str, typer.Argument(metavar="EVENT", help="The name that `ctx.wait_event` waits for.")],
+    data: Annotated[str, typer.Argument(metavar="JSON", help="What comes with it.")] = "null",
+    config: ConfigOption = None,
+) -> None:
+    """Send an event to a run that waits for it, now or later."""
+    try:
+        value: object = json.loads(data)
+    except ValueError as error:
+        raise UsageError(f"found {data[:60]!r}; expected JSON, as in '\"yes\"'; quote it") from error
+    _with_runs(config, lambda runs: runs.send(run_id, event, value))
+    note(f"run {run_id} has {event}")
 
 
 @run_app.command("cancel")

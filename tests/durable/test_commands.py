@@ -61,6 +61,30 @@ async def test_runs_are_listed_shown_waited_for_and_run_again(terminal: Terminal
     assert 'result    {"r": 3}' in waited.out
 
 
+async def test_a_run_is_started_once_by_its_id_and_waited_for(terminal: Terminal, connection: DaprConnection) -> None:
+    started = await terminal.hub("run", "start", "chain", "x=1", "--id", "s1")
+    assert (started.code, started.out) == (0, "s1\n"), started.err
+    again = await terminal.hub("run", "start", "chain", "--args", '{"x": 1}', "--id", "s1", "--wait", "--json")
+    assert (again.code, again.json()["runId"], again.json()["result"]) == (0, "s1", {"r": 3})
+    assert len(await Runs(connection).list(workflow="chain")) == 1
+    failed = await terminal.hub("run", "start", "chain", "x=no-number", "--wait")
+    assert failed.code == 1
+    assert "failed" in failed.out
+    unfit = await terminal.hub("run", "start", "chain", "x=1", "--id", "a/b")
+    assert (unfit.code, unfit.out) != (0, "")
+    assert "expected none of / \\ # ?" in unfit.err
+
+
+async def test_an_event_is_sent_to_a_run(terminal: Terminal, connection: DaprConnection) -> None:
+    runs = Runs(connection)
+    await runs.start(flows.typed_event, run_id="s2")
+    sent = await terminal.hub("run", "send", "s2", "paper", '{"title": "Cats", "year": 2020}')
+    assert (sent.code, sent.out) == (0, ""), sent.err
+    assert await runs.result("s2", timeout_s=10) == "Cats (2020)"
+    wrong = await terminal.hub("run", "send", "s2", "paper", "{no json")
+    assert "expected JSON" in wrong.err
+
+
 async def test_a_run_is_paused_resumed_and_cancelled(terminal: Terminal, connection: DaprConnection) -> None:
     runs = Runs(connection)
     await runs.start(flows.typed_event, run_id="r2")
