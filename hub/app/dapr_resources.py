@@ -31,15 +31,6 @@ spec:
 """An event is tried five times, as in the embedded sidecar; without a policy it is up to the broker."""
 
 
-_REDIS_BROKER = {
-    "processingTimeout": "2s",
-    "redeliverInterval": "1s",
-    # Each topic that was ever subscribed to holds a connection; the default pool has ten for each core, and when they
-    # are gone nothing can be published.
-    "poolSize": "100",
-}
-
-
 def write_resources(folder: Path, components: str) -> None:
     """Write components, and the policy beside them, into a folder that is there.
 
@@ -54,29 +45,12 @@ def sqlite_resources(database: Path) -> str:
 
     Source: Dapr components, `state.sqlite` and `pubsub.in-memory`.
     """
-    state = _component(STATE_STORE, "state.sqlite", {"connectionString": f"file:{database}", "actorStateStore": "true"})
-    return "---\n".join((state, _component(PUBSUB, "pubsub.in-memory", {})))
+    state = component(STATE_STORE, "state.sqlite", {"connectionString": f"file:{database}", "actorStateStore": "true"})
+    return "---\n".join((state, component(PUBSUB, "pubsub.in-memory", {})))
 
 
-def redis_resources(address: str, password: str = "") -> str:
-    """State and broker in one Redis server, or one that speaks its protocol.
-
-    Each subscription holds a connection, so the pool is larger than the 10 a core that it has by itself.
-
-    Args:
-        address: `host:port`.
-
-    Source: Dapr components, `state.redis` and `pubsub.redis`.
-    """
-    server = {"redisHost": address, "redisPassword": password}
-    state = _component(STATE_STORE, "state.redis", {**server, "actorStateStore": "true"})
-    broker = _component(
-        PUBSUB, "pubsub.redis", {**server, "processingTimeout": "2s", "redeliverInterval": "1s", "poolSize": "200"}
-    )
-    return "---\n".join((state, broker))
-
-
-def _component(name: str, kind: str, metadata: dict[str, str]) -> str:
+def component(name: str, kind: str, metadata: dict[str, str]) -> str:
+    """A component of Dapr as YAML."""
     # Quoted as JSON, which is YAML too: paths and passwords stay what they are.
     lines = "".join(f"\n  - {json.dumps({'name': key, 'value': value})}" for key, value in metadata.items())
     return _COMPONENT.format(name=name, type=kind, metadata=lines or " []")

@@ -7,7 +7,8 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from hub.app.dapr_programs import VERSION
-from hub.app.dapr_resources import redis_resources, sqlite_resources, write_resources
+from hub.app.dapr_resources import sqlite_resources, write_resources
+from tests.tooling.dapr import redis_resources
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PAGE = (_ROOT / "docs" / "real-dapr.md").read_text(encoding="utf-8")
@@ -37,3 +38,10 @@ def test_paths_and_passwords_stay_what_they_are() -> None:
 def test_the_page_names_the_version() -> None:
     assert f"interop-hub/dapr-{VERSION}" in _PAGE
     assert f"Dapr {VERSION}" in _PAGE
+
+
+def test_the_code_names_no_broker() -> None:
+    files = [file for package in ("hub", "adapters", "mcp_servers") for file in (_ROOT / package).rglob("*.py")]
+    named = re.compile(r"redis|kafka|rabbitmq|valkey", re.IGNORECASE)
+    assert [str(file.relative_to(_ROOT)) for file in files if named.search(file.read_text(encoding="utf-8"))] == []
+    assert len(files) > 100, "they were looked for where they are"

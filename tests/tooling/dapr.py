@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hub.app.dapr_programs import DaprPorts, DaprSetup, find_dapr_programs
-from hub.app.dapr_resources import redis_resources, sqlite_resources, write_resources
+from hub.app.dapr_resources import PUBSUB, STATE_STORE, component, sqlite_resources, write_resources
 from hub.errors import ConfigError
 from tests.tooling.ports import LOOPBACK, free_port
 from tests.tooling.programs import Program, open_program
@@ -51,6 +51,22 @@ def open_dapr(programs: Path, folder: Path, store: Store = "sqlite") -> Generato
         setup = DaprSetup(programs=programs, folder=folder, resources=resources, ports=DaprPorts.free())
         start_dapr(stack, setup)
         yield setup
+
+
+def redis_resources(address: str, password: str = "") -> str:
+    """State and broker in one Redis server, or one that speaks its protocol.
+
+    Args:
+        address: `host:port`.
+
+    Source: Dapr components, `state.redis` and `pubsub.redis`.
+    """
+    server = {"redisHost": address, "redisPassword": password}
+    # Each topic that was ever subscribed to holds a connection; the default pool has ten for each core, and when they
+    # are gone nothing can be published.
+    broker = {**server, "processingTimeout": "2s", "redeliverInterval": "1s", "poolSize": "200"}
+    state = component(STATE_STORE, "state.redis", {**server, "actorStateStore": "true"})
+    return "---\n".join((state, component(PUBSUB, "pubsub.redis", broker)))
 
 
 @contextmanager
