@@ -3,7 +3,7 @@
 import contextlib
 import fnmatch
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
@@ -15,6 +15,7 @@ from hub.catalog.naming import public_name
 from hub.catalog.provider import Provider
 from hub.errors import InvalidInputError, UnsupportedError
 from hub.upstream import ServerSettings, open_upstream
+from hub.upstream.settings import TRANSPORT_NAMES
 
 DEFAULT_PATH: Final = "/mcp"
 THE_HUB: Final = "hub"
@@ -24,8 +25,10 @@ class MCPToolProvider:
     """All tools of one MCP server, or those that are chosen.
 
     Args:
-        server: its URL (without a path it means `/mcp`), its settings as an entry of `servers:` in hub.yaml has them,
-            or `"hub"`: the catalogue of the hub that the agent lives in, called without a network.
+        server: its URL (without a path it means `/mcp`), its settings as an entry of `servers:` in hub.yaml or of
+            `mcpServers` in another client's configuration has them, such a configuration with one server or the one
+            that is called `name`, or `"hub"`: the catalogue of the hub that the agent lives in, called without a
+            network.
         name: stands before a tool's name where two sources have the same.
         tools: names or patterns (`search_*`) of the tools to offer; all unless given.
         hide: names or patterns of tools not to offer.
@@ -41,6 +44,8 @@ class MCPToolProvider:
     ) -> None:
         self._tools = None if tools is None else tuple(tools)
         self._hide = tuple(hide)
+        if isinstance(server, Mapping) and isinstance(server.get("mcpServers"), Mapping):
+            name, server = _the_one(cast("Mapping[str, Any]", server["mcpServers"]), name)
         self.settings = None if server == THE_HUB else _settings(server)
         self.name = name or _name_of(self.settings)
 
@@ -68,12 +73,27 @@ class MCPToolProvider:
             yield provider
 
 
+def _the_one(servers: Mapping[str, Any], name: str | None) -> tuple[str, Any]:
+    if name is None and len(servers) == 1:
+        name = next(iter(servers))
+    if name is None or name not in servers:
+        raise InvalidInputError(
+            f"MCPToolProvider: found the servers {', '.join(map(repr, servers)) or 'none'}; expected one, or `name` to "
+            "be that of one; a provider for each of them is what an agent with several takes"
+        )
+    return name, servers[name]
+
+
 def _settings(server: str | Mapping[str, Any] | ServerSettings) -> ServerSettings:
     if isinstance(server, ServerSettings):
         return server
     try:
         if not isinstance(server, str):
-            return ServerSettings.model_validate(dict(server))
+            entry = dict(server)
+            kind = entry.pop("type", None)
+            if kind is not None:
+                entry.setdefault("transport", TRANSPORT_NAMES.get(str(kind), kind))
+            return ServerSettings.model_validate(entry)
         parts = urlsplit(server)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InvalidInputError(

@@ -15,17 +15,8 @@ from hub.catalog.naming import RESERVED_PREFIX
 from hub.config.document import Document, KeyPath, Mistakes
 from hub.config.dotenv import read_dotenv
 from hub.config.references import escaped
-from hub.upstream.settings import ServerSettings
+from hub.upstream.settings import TRANSPORT_NAMES, ServerSettings
 
-_TRANSPORTS = {
-    "stdio": "stdio",
-    "http": "http",
-    "streamable-http": "http",
-    "streamable_http": "http",
-    "streamableHttp": "http",
-    "streamableHTTP": "http",
-    "sse": "sse",
-}
 _SAME = {
     "command": "command",
     "args": "args",
@@ -164,8 +155,8 @@ class _Translation:
         made[field_name] = self._variables(value)
 
     def _transport(self, made: dict[str, object], name: str, value: object, here: KeyPath) -> None:
-        if isinstance(value, str) and value in _TRANSPORTS:
-            made["transport"] = _TRANSPORTS[value]
+        if isinstance(value, str) and value in TRANSPORT_NAMES:
+            made["transport"] = TRANSPORT_NAMES[value]
             self._origins["servers", name, "transport"] = here
         else:
             wrong = f"found {json.dumps(value)[:60]}; expected stdio, http, streamable-http or sse; correct it"

@@ -1,5 +1,6 @@
 """What can be said about one upstream server."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -7,6 +8,17 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from hub.catalog.provider import Era
 
 TransportKind = Literal["stdio", "http", "sse"]
+
+TRANSPORT_NAMES: Mapping[str, TransportKind] = {
+    "stdio": "stdio",
+    "http": "http",
+    "streamable-http": "http",
+    "streamable_http": "http",
+    "streamableHttp": "http",
+    "streamableHTTP": "http",
+    "sse": "sse",
+}
+"""What `type` or `transport` says in the configurations of MCP clients."""
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 

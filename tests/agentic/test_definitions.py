@@ -126,6 +126,21 @@ def test_an_address_without_a_path_means_mcp() -> None:
     assert provider.name == "mcp-server_8080"
 
 
+def test_another_clients_configuration_is_taken() -> None:
+    git = {"command": "uvx", "args": ["mcp-server-git"], "type": "stdio"}
+    web = {"type": "sse", "url": "http://127.0.0.1:9/sse"}
+    one = MCPToolProvider({"mcpServers": {"git": git}})
+    assert one.settings is not None
+    assert (one.name, one.settings.command) == ("git", "uvx")
+    chosen = MCPToolProvider({"mcpServers": {"git": git, "web": web}}, name="web")
+    assert chosen.settings is not None
+    assert (chosen.name, chosen.settings.transport) == ("web", "sse")
+    with pytest.raises(InvalidInputError, match="found the servers 'git', 'web'; expected one, or `name`"):
+        MCPToolProvider({"mcpServers": {"git": git, "web": web}})
+    with pytest.raises(InvalidInputError, match="MCPToolProvider: transport: "):
+        MCPToolProvider({"type": "pigeon", "url": "http://127.0.0.1:9"})
+
+
 @pytest.mark.parametrize("wrong", ["mcp-server", "ftp://somewhere/mcp", {"command": "x", "url": "http://y"}])
 def test_what_is_no_address_is_refused(wrong: Any) -> None:
     with pytest.raises(InvalidInputError, match="MCPToolProvider: "):
