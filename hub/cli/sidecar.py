@@ -7,6 +7,7 @@ import typer
 
 from hub.cli.options import JsonOption
 from hub.cli.output import note, write_json
+from hub.sidecar.settings import MIB
 
 if TYPE_CHECKING:
     from hub.sidecar.server import Sidecar
@@ -40,6 +41,16 @@ def sidecar(
         int | None,
         typer.Option("--max-file-bytes", metavar="N", min=1, help="Where the file stops to grow; default: the disk."),
     ] = None,
+    max_message_bytes: Annotated[
+        int,
+        typer.Option("--max-message-bytes", metavar="N", min=1, help="Largest request; a larger one is refused."),
+    ] = 16 * MIB,
+    max_work_item_bytes: Annotated[
+        int,
+        typer.Option(
+            "--max-work-item-bytes", metavar="N", min=1, help="Largest history a worker gets; a run beyond it stalls."
+        ),
+    ] = 128 * MIB,
     worker_lease_s: Annotated[
         float,
         typer.Option("--worker-lease-s", metavar="S", min=1, help="Silence after which a worker loses its items."),
@@ -64,6 +75,8 @@ def sidecar(
         pubsubs=tuple(pubsub or ("pubsub",)),
         retention_s=retention_s,
         max_file_bytes=max_file_bytes,
+        max_message_bytes=max_message_bytes,
+        max_work_item_bytes=max_work_item_bytes,
         worker_lease_s=worker_lease_s,
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .program import run_program
-from .settings import SidecarSettings
+from .settings import MIB, SidecarSettings
 
 if TYPE_CHECKING:
     from .server import Sidecar
@@ -27,6 +27,15 @@ def main() -> int:
     parser.add_argument("--retention-s", type=float, help="delete finished runs after this many seconds")
     parser.add_argument("--max-file-bytes", type=int, help="where the file stops to grow")
     parser.add_argument(
+        "--max-message-bytes", type=int, default=16 * MIB, help="largest request (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--max-work-item-bytes",
+        type=int,
+        default=128 * MIB,
+        help="largest history that a worker gets; a run beyond it stalls (default: %(default)s)",
+    )
+    parser.add_argument(
         "--worker-lease-s", type=float, default=90.0, help="silence after which a worker loses its items"
     )
     parser.add_argument("--stop-with-stdin", action="store_true", help="stop when stdin ends: when the parent dies")
@@ -42,6 +51,8 @@ def main() -> int:
         pubsubs=tuple(args.pubsub or ("pubsub",)),
         retention_s=args.retention_s,
         max_file_bytes=args.max_file_bytes,
+        max_message_bytes=args.max_message_bytes,
+        max_work_item_bytes=args.max_work_item_bytes,
         worker_lease_s=args.worker_lease_s,
     )
     try:

@@ -1,9 +1,14 @@
 """The sidecar as a program: what it says when it cannot start, and when it stops."""
 
+import json
 import shutil
 import subprocess
+import sys
+import time
 from pathlib import Path
+from typing import Any
 
+import dapr.ext.workflow as wf
 import grpc
 import pytest
 from dapr.clients import DaprClient
@@ -11,7 +16,9 @@ from dapr.clients.exceptions import DaprGrpcError
 from dapr.conf import settings
 
 from tests.sidecar.daprd import free_ports
-from tests.sidecar.processes import command, running_sidecar
+from tests.sidecar.processes import DaprApi, command, running_sidecar, running_worker_process
+
+HUB = "from hub.cli.main import run; run()"
 
 
 def test_a_taken_port_is_named(tmp_path: Path) -> None:
@@ -65,6 +72,42 @@ def test_ports_that_were_given_are_used(tmp_path: Path) -> None:
     with running_sidecar(tmp_path / "s.db", grpc_port=grpc_port, http_port=http_port) as sidecar:
         assert (sidecar.api.grpc_port, sidecar.api.http_port) == (grpc_port, http_port)
         assert sidecar.api.is_healthy()
+
+
+@pytest.mark.parametrize("program", [["-m", "hub.sidecar"], ["-c", HUB, "sidecar", "--json"]], ids=["python -m", "hub"])
+def test_limits_that_were_given_hold(program: list[str], tmp_path: Path) -> None:
+    limits = ["--max-message-bytes", "20000", "--max-work-item-bytes", "5000"]
+    command = [
+        sys.executable,
+        *program,
+        "--db",
+        str(tmp_path / "s.db"),
+        "--grpc-port",
+        "0",
+        "--http-port",
+        "0",
+        *limits,
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        try:
+            grpc_port, http_port = json.loads(process.stdout.readline()).values()
+            api = DaprApi(kind="embedded", host="127.0.0.1", grpc_port=int(grpc_port), http_port=int(http_port))
+            with running_worker_process(api, tmp_path / "ledger"):
+                client: Any = wf.DaprWorkflowClient(host=api.host, port=str(api.grpc_port))
+                client.schedule_new_workflow("child", input=1, instance_id="small")
+                assert client.wait_for_workflow_completion("small", timeout_in_seconds=30)
+                client.schedule_new_workflow("child", input="x" * 10_000, instance_id="large")
+                while (state := client.get_workflow_state("large")).runtime_status.name == "PENDING":
+                    time.sleep(0.02)
+                with pytest.raises(grpc.RpcError) as refused:
+                    client.schedule_new_workflow("child", input="x" * 30_000, instance_id="too large")
+                client.close()
+        finally:
+            process.kill()
+    assert state.runtime_status.name == "STALLED"
+    code: Any = getattr(refused.value, "code")  # noqa: B009 - gRPC's types leave it out
+    assert code() == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 @pytest.mark.skipif(shutil.which("prlimit") is None, reason="needs prlimit to bound the size of files")
