@@ -8,7 +8,7 @@ from pathlib import Path
 from hub.app.beside import dapr_variables, run_beside
 from hub.app.dapr import open_dapr, prepare_dapr
 from hub.app.dapr_programs import DaprPorts, find_dapr_programs
-from hub.config import Places
+from hub.config import Places, load_embedded
 from hub.sidecar import SidecarSettings
 
 TOKEN_VARIABLE = "DAPR_API_TOKEN"  # noqa: S105 - the name of a variable, not its value
@@ -77,6 +77,7 @@ async def _embedded(
         grpc_port=settings.grpc_port,
         http_port=settings.http_port,
         token=variables.get(TOKEN_VARIABLE) or None,
+        **load_embedded(places.config, variables).model_dump(),
     )
     try:
         async with open_sidecar(settings_of_sidecar) as sidecar:

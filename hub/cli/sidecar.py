@@ -37,6 +37,10 @@ def sidecar(
         float | None,
         typer.Option("--retention-s", metavar="S", min=0, help="Delete finished runs after this; default: never."),
     ] = None,
+    event_retention_s: Annotated[
+        float,
+        typer.Option("--event-retention-s", metavar="S", min=0, help="Delete events that nobody took after this."),
+    ] = 7 * 86_400.0,
     max_file_bytes: Annotated[
         int | None,
         typer.Option("--max-file-bytes", metavar="N", min=1, help="Where the file stops to grow; default: the disk."),
@@ -74,6 +78,7 @@ def sidecar(
         state_stores=tuple(state_store or ("statestore",)),
         pubsubs=tuple(pubsub or ("pubsub",)),
         retention_s=retention_s,
+        event_retention_s=event_retention_s,
         max_file_bytes=max_file_bytes,
         max_message_bytes=max_message_bytes,
         max_work_item_bytes=max_work_item_bytes,

@@ -11,6 +11,7 @@ from hub.config import environment
 from hub.config.checks import build_model, check_name, check_together, check_values, unknown_key
 from hub.config.dialects import Translated, servers_path, translate
 from hub.config.document import MAX_FILE_BYTES, KeyPath, Mistake, Mistakes, config_error, shown_path
+from hub.config.embedded import EmbeddedSettings
 from hub.config.json_reader import JsonMistakesError, read_json
 from hub.config.references import FilledIn, UnsetError, fill_in, has_reference, map_strings
 from hub.config.sections import adapter_sections, entry_model
@@ -20,7 +21,7 @@ from hub.errors import ConfigError
 from hub.gateway.settings import GatewaySettings
 from hub.upstream.settings import ServerSettings
 
-_OWN_SECTIONS = ("servers", "gateway")
+_OWN_SECTIONS = ("servers", "gateway", "sidecar")
 
 
 def load_config(path: Path, variables: Mapping[str, str] | None = None) -> LoadedConfig:
@@ -39,6 +40,21 @@ def load_config(path: Path, variables: Mapping[str, str] | None = None) -> Loade
     return _Reading(path, translated, environment.variables() if variables is None else variables).run(
         stamp + stamp_of(translated.files)
     )
+
+
+def load_embedded(path: Path, variables: Mapping[str, str] | None = None) -> EmbeddedSettings:
+    """What a configuration file says of the embedded sidecar; a file that is not there says nothing.
+
+    Mistakes elsewhere in the file do not matter here.
+
+    Raises:
+        ConfigError: the section is wrong, or the file cannot be read at all.
+    """
+    text = read_text(path) if path.is_file() else ""
+    if not text.strip():
+        return EmbeddedSettings.model_validate({})
+    translated = read_document(path, text)
+    return _Reading(path, translated, environment.variables() if variables is None else variables).run_embedded()
 
 
 def read_text(path: Path) -> str:
@@ -127,10 +143,11 @@ class _Reading:
         filled = self._filled(cast("dict[str, object]", root), ())
         servers = self._servers(filled.get("servers"))
         gateway = build_model(GatewaySettings, filled.get("gateway"), self._document, ("gateway",), self._mistakes)
+        embedded = build_model(EmbeddedSettings, filled.get("sidecar"), self._document, ("sidecar",), self._mistakes)
         sections = self._sections(filled, servers)
-        if self._mistakes or gateway is None:
+        if self._mistakes or gateway is None or embedded is None:
             raise self._mistakes.to_error()
-        plain = HubConfig.model_construct(servers=servers, gateway=gateway)
+        plain = HubConfig.model_construct(servers=servers, gateway=gateway, sidecar=embedded)
         return LoadedConfig(
             path=self._path,
             config=map_strings(plain, lambda text, at: self._references.get(at, text)),
@@ -140,6 +157,15 @@ class _Reading:
             document=self._document,
             stamp=stamp,
         )
+
+    def run_embedded(self) -> EmbeddedSettings:
+        root = self._document.value
+        section: object = cast("dict[str, object]", root).get("sidecar") if isinstance(root, dict) else None
+        filled = self._filled({"sidecar": section}, ())["sidecar"]
+        embedded = build_model(EmbeddedSettings, filled, self._document, ("sidecar",), self._mistakes)
+        if self._mistakes or embedded is None:
+            raise self._mistakes.to_error()
+        return embedded
 
     def _filled(self, value: dict[str, object], path: KeyPath) -> dict[str, object]:
         return map_strings(value, self._fill, path)

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.config.document import Document
+from hub.config.embedded import EmbeddedSettings
 from hub.gateway.settings import GatewaySettings
 from hub.upstream.settings import ServerSettings
 
@@ -26,6 +27,10 @@ class HubConfig(BaseModel):
     )
     gateway: GatewaySettings = Field(
         default_factory=lambda: GatewaySettings.model_validate({}), description="The hub's own endpoint."
+    )
+    sidecar: EmbeddedSettings = Field(
+        default_factory=lambda: EmbeddedSettings.model_validate({}),
+        description="The embedded sidecar, where no Dapr is named.",
     )
 
 
@@ -62,27 +67,31 @@ class Difference:
     changed: tuple[str, ...] = ()
     gateway: tuple[str, ...] = ()
     """Settings of the endpoint that differ; they take a restart of the hub."""
+    sidecar: tuple[str, ...] = ()
+    """Settings of the embedded sidecar that differ; they take a restart of the process that has it."""
     sections: tuple[str, ...] = ()
     """Sections of adapters that differ."""
 
     def __bool__(self) -> bool:
-        return bool(self.added or self.removed or self.changed or self.gateway or self.sections)
+        return bool(self.added or self.removed or self.changed or self.gateway or self.sidecar or self.sections)
 
 
 def difference(old: LoadedConfig, new: LoadedConfig) -> Difference:
     """Compare two configurations by their values, so a changed variable or environment file counts too."""
     before, after = enabled_servers(old.resolved), enabled_servers(new.resolved)
-    fields = GatewaySettings.model_fields
     both = {*old.sections, *new.sections}
     return Difference(
         added=tuple(name for name in after if name not in before),
         removed=tuple(name for name in before if name not in after),
         changed=tuple(name for name in after if name in before and before[name] != after[name]),
-        gateway=tuple(
-            name for name in fields if getattr(old.resolved.gateway, name) != getattr(new.resolved.gateway, name)
-        ),
+        gateway=_changed(old.resolved.gateway, new.resolved.gateway),
+        sidecar=_changed(old.resolved.sidecar, new.resolved.sidecar),
         sections=tuple(sorted(name for name in both if old.sections.get(name) != new.sections.get(name))),
     )
+
+
+def _changed(old: BaseModel, new: BaseModel) -> tuple[str, ...]:
+    return tuple(name for name in type(old).model_fields if getattr(old, name) != getattr(new, name))
 
 
 def enabled_servers(config: HubConfig) -> dict[str, ServerSettings]:

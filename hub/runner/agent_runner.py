@@ -54,6 +54,8 @@ class AgentRunner:
         dapr: the sidecar's address, in the place of the environment.
         state_dir: where the embedded sidecar keeps its data; unless given, the user's state folder has a place for
             each working directory.
+        retention_s: seconds after which an embedded sidecar that this runner starts deletes finished runs; unless
+            given, `sidecar:` in `./hub.yaml` says it, and without that they are kept.
         pubsub: Dapr's pub/sub component.
         state_store: Dapr's state component.
         model: of agents that name none, in the place of `HUB_MODEL`.
@@ -67,6 +69,7 @@ class AgentRunner:
         workflows: Sequence[Workflow[..., Any]] = (),
         dapr: DaprAddress | None = None,
         state_dir: str | Path | None = None,
+        retention_s: float | None = None,
         pubsub: str = "pubsub",
         state_store: str = "statestore",
         model: str | None = None,
@@ -76,6 +79,9 @@ class AgentRunner:
         self._workflows = tuple(workflows)
         self._dapr = dapr
         self._state_dir = None if state_dir is None else Path(state_dir)
+        if retention_s is not None and not retention_s >= 0:
+            raise InvalidInputError(f"retention_s: found {retention_s}; expected seconds, 0 or more; or leave it out")
+        self._retention_s = retention_s
         self._pubsub = pubsub
         self._state_store = state_store
         self._model = model
@@ -228,7 +234,9 @@ class AgentRunner:
         environment = variables()
         places = _places(self._state_dir)
         async with contextlib.AsyncExitStack() as stack:
-            dapr = await stack.enter_async_context(open_dapr_connection(places, environment, self._dapr))
+            dapr = await stack.enter_async_context(
+                open_dapr_connection(places, environment, self._dapr, retention_s=self._retention_s)
+            )
             links: Links | None = None
             if any(agent.tool_sources for agent in self.agents):
                 links = await stack.enter_async_context(

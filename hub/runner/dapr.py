@@ -41,16 +41,23 @@ def address_from(variables: Mapping[str, str]) -> DaprAddress | None:
 
 @contextlib.asynccontextmanager
 async def open_dapr_connection(
-    places: Places, variables: Mapping[str, str], given: DaprAddress | None = None
+    places: Places,
+    variables: Mapping[str, str],
+    given: DaprAddress | None = None,
+    *,
+    retention_s: float | None = None,
 ) -> AsyncGenerator[DaprConnection]:
     """A connection to the Dapr that is given, or named by the environment; else to an embedded sidecar.
 
     The embedded one is shared by all processes of a place: the first one starts it, and another one takes over.
+
+    Args:
+        retention_s: seconds after which the embedded one deletes finished runs, where this process has it.
     """
     address = given or address_from(variables)
     if address is not None:
         async with open_connection(address) as connection:
             yield connection
         return
-    async with open_shared_sidecar(places) as address, open_connection(address) as connection:
+    async with open_shared_sidecar(places, retention_s) as address, open_connection(address) as connection:
         yield connection

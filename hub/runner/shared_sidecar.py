@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.abc
 
-from hub.config import Places
+from hub.config import EmbeddedSettings, Places, load_embedded
 from hub.config.claiming import claim, is_alive, process_start
 from hub.config.places import write_private
 from hub.runner.embedded import to_hub_error
@@ -53,18 +53,26 @@ class _Told:
 
 
 @contextlib.asynccontextmanager
-async def open_shared_sidecar(places: Places) -> AsyncGenerator[DaprAddress]:
+async def open_shared_sidecar(places: Places, retention_s: float | None = None) -> AsyncGenerator[DaprAddress]:
     """The embedded sidecar of a state folder, at one address for as long as somebody uses it.
 
     The first process starts it, on the port and with the token of the last time where it can. When its process is gone,
     one of the others starts it again at the same address; clients and workers connect again by themselves.
 
+    Args:
+        retention_s: in the place of what `sidecar:` in the configuration says. The settings of the process that has
+            the sidecar hold.
+
     Raises:
-        ConfigError: its file is damaged, another program's or a newer release's; the file stays as it is.
+        ConfigError: the section `sidecar:` of the configuration is wrong; or the sidecar's file is damaged, another
+            program's or a newer release's, and stays as it is.
         DaprDownError: its file is in use, its disk is full, or another process has it and does not tell where.
     """
+    settings = load_embedded(places.config)
+    if retention_s is not None:
+        settings = settings.model_copy(update={"retention_s": retention_s})
     places.make()
-    share = _Share(places.state)
+    share = _Share(places.state, settings)
     failure: Exception | None = None
     async with anyio.create_task_group() as group:
         try:
@@ -79,8 +87,9 @@ async def open_shared_sidecar(places: Places) -> AsyncGenerator[DaprAddress]:
 class _Share:
     """One process's part in the sidecar of a folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: EmbeddedSettings) -> None:
         self._folder = folder
+        self._settings = settings
         self._told = folder / _ADDRESS_NAME
         self._has_moved = False
         self._told_problem: str | None = None
@@ -165,7 +174,12 @@ class _Share:
 
         if wanted.grpc_port:
             _write(self._told, wanted)
-        settings = SidecarSettings(db_path=self._folder / DATABASE_NAME, grpc_port=wanted.grpc_port, token=wanted.token)
+        settings = SidecarSettings(
+            db_path=self._folder / DATABASE_NAME,
+            grpc_port=wanted.grpc_port,
+            token=wanted.token,
+            **self._settings.model_dump(),
+        )
         async with open_sidecar(settings) as sidecar:
             told = self._tell(sidecar, wanted.token)
             try:

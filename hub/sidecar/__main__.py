@@ -25,6 +25,12 @@ def main() -> int:
     parser.add_argument("--state-store", action="append", help="name of a state store (default: statestore)")
     parser.add_argument("--pubsub", action="append", help="name of a pub/sub component (default: pubsub)")
     parser.add_argument("--retention-s", type=float, help="delete finished runs after this many seconds")
+    parser.add_argument(
+        "--event-retention-s",
+        type=float,
+        default=7 * 86_400.0,
+        help="delete events that nobody took after this many seconds (default: %(default)s)",
+    )
     parser.add_argument("--max-file-bytes", type=int, help="where the file stops to grow")
     parser.add_argument(
         "--max-message-bytes", type=int, default=16 * MIB, help="largest request (default: %(default)s)"
@@ -50,6 +56,7 @@ def main() -> int:
         state_stores=tuple(args.state_store or ("statestore",)),
         pubsubs=tuple(args.pubsub or ("pubsub",)),
         retention_s=args.retention_s,
+        event_retention_s=args.event_retention_s,
         max_file_bytes=args.max_file_bytes,
         max_message_bytes=args.max_message_bytes,
         max_work_item_bytes=args.max_work_item_bytes,

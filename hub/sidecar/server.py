@@ -163,11 +163,11 @@ class _Sweeper:
 
     async def run(self) -> None:
         while True:
-            await anyio.sleep(self._settings.sweep_interval_s)
             try:
                 await self._store.change(self._sweep)
             except SidecarError as error:
                 logger.warning("nothing was swept: %s", error)
+            await anyio.sleep(self._settings.sweep_interval_s)
 
     def _sweep(self, tx: Transaction) -> None:
         delete_expired(tx)

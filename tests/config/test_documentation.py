@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from hub.config import EmbeddedSettings
 from hub.gateway.settings import GatewaySettings
 from hub.upstream.settings import ServerSettings
 from tests.config.writing import load
@@ -12,7 +13,7 @@ _PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 
 def test_every_key_stands_in_the_page_with_its_meaning() -> None:
     rows = set(re.findall(r"^\| `(\w+)` \| .*? \| (.+) \|$", _PAGE.read_text(encoding="utf-8"), re.MULTILINE))
-    fields = {**ServerSettings.model_fields, **GatewaySettings.model_fields}
+    fields = {**ServerSettings.model_fields, **GatewaySettings.model_fields, **EmbeddedSettings.model_fields}
 
     missing = [name for name, field in fields.items() if (name, field.description) not in rows]
 

@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
-from hub.config import HubConfig, difference, enabled_servers
+from hub.config import EmbeddedSettings, HubConfig, difference, enabled_servers, load_embedded
 from hub.config.merging import to_yaml
 from hub.config.starter import starter_text
 from hub.gateway.settings import GatewaySettings
+from hub.sidecar import SidecarSettings
 from hub.upstream.settings import ServerSettings
 from tests.config.writing import load, write
 
+DEFAULTS = EmbeddedSettings.model_validate({})
 _WHOLE = """
     # a comment
     servers:
@@ -132,6 +134,24 @@ def test_the_difference_names_servers_and_settings_that_changed(tmp_path: Path) 
 
     assert (found.added, found.removed, found.changed, found.gateway) == (("d",), ("c",), ("b",), ("port",))
     assert not difference(new, new)
+
+
+def test_what_the_embedded_sidecar_is_told_is_read_alone_or_with_the_rest(tmp_path: Path) -> None:
+    text = "sidecar: {retention_s: '${DAYS}', max_message_bytes: 2048}\n"
+
+    loaded = load(tmp_path, text, DAYS="86400")
+    alone = load_embedded(tmp_path / "hub.yaml", {"DAYS": "86400"})
+
+    assert loaded.resolved.sidecar == alone
+    assert (alone.retention_s, alone.max_message_bytes) == (86_400, 2048)
+    assert difference(load(tmp_path, "servers: {}"), loaded).sidecar == ("retention_s", "max_message_bytes")
+    assert load_embedded(tmp_path / "none.yaml") == load_embedded(tmp_path / "hub.yaml", {}) == DEFAULTS
+
+
+def test_the_embedded_sidecar_has_the_defaults_of_the_one_that_runs_alone(tmp_path: Path) -> None:
+    alone = SidecarSettings(db_path=tmp_path / "s.db")
+
+    assert DEFAULTS.model_dump() == {name: getattr(alone, name) for name in EmbeddedSettings.model_fields}
 
 
 def test_a_configuration_written_as_yaml_reads_back_the_same(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_all_mistakes_of_a_file_are_told_at_once_in_its_order(tmp_path: Path) ->
         "max_message_bytes, prefix, tools, hide, transparent, enabled"
     )
 
-    known = ", ".join(["servers", "gateway", *adapter_sections()])
+    known = ", ".join(["servers", "gateway", "sidecar", *adapter_sections()])
     assert mistakes(tmp_path, text) == [
         "4: servers.git.args[1]: found a number; expected text; put it in quotes",
         f"5: servers.git.comand: found an unknown key; expected one of {keys}; did you mean `command`?",

@@ -42,7 +42,7 @@ def _installed_adapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _sections() -> str:
-    return ", ".join(["servers", "gateway", *adapter_sections()])
+    return ", ".join(["servers", "gateway", "sidecar", *adapter_sections()])
 
 
 @pytest.mark.usefixtures("_installed_adapter")
