@@ -9,6 +9,7 @@ from hub.workflows.context import ENVELOPE, Context
 from hub.workflows.errors import NotDurableError
 from hub.workflows.failure import Failure
 from hub.workflows.guard import no_event_loop
+from hub.workflows.primitives import watch_primitives
 from hub.workflows.scheduler import Restart, Scheduler
 from hub.workflows.values import DEFAULT_MAX_PAYLOAD_BYTES, to_json_text
 
@@ -30,6 +31,7 @@ class Driver:
     def __init__(
         self, steps: "Steps", *, max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES, keeps_turns: bool = True
     ) -> None:
+        watch_primitives()
         self._steps = steps
         self._keeps_turns = keeps_turns
         self._max_payload_bytes = max_payload_bytes

@@ -2,7 +2,7 @@
 
 A durable function is replayed: what it awaits must come out of the history. While its code runs, this stands in for the
 running loop of the thread, so that whatever would start real work there (a timer, a task, a socket, a contended
-lock) fails at its first touch of the loop, before anything has happened.
+lock) fails at its first touch of the loop, before anything has happened. What need not touch it is in `primitives`.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ INSTEAD = (
 )
 
 
-class _GuardLoop:
+class GuardLoop:
     """Every use of it is refused; so is looking up the current task, which hashes it."""
 
     def __init__(self, name: str) -> None:
@@ -28,6 +28,13 @@ class _GuardLoop:
         raise NotDurableError(
             f"durable function {object.__getattribute__(self, '_name')!r} uses the event loop (`{attribute}`), "
             f"which a replay cannot repeat: {INSTEAD}"
+        )
+
+    def refuse(self, awaited: str) -> NoReturn:
+        """Fail on behalf of what would not touch the loop."""
+        raise NotDurableError(
+            f"durable function {object.__getattribute__(self, '_name')!r} awaits `{awaited}`, which a replay cannot "
+            f"repeat: {INSTEAD}"
         )
 
     def __hash__(self) -> int:
@@ -44,11 +51,25 @@ class _GuardLoop:
 def no_event_loop(name: str) -> Generator[None]:
     """Refuse the use of an event loop in this thread, on behalf of the durable function `name`."""
     running = _running_loop()
-    _set_running_loop(_GuardLoop(name))
+    guard = GuardLoop(name)
+    guards.append(guard)
+    _set_running_loop(guard)
     try:
         yield
     finally:
         _set_running_loop(running)
+        guards.pop()
+
+
+guards: list[GuardLoop] = []
+"""As many as threads run durable code now, in no order."""
+
+
+def refuse_here(awaited: str) -> None:
+    """Fail if durable code runs in this thread; what may be awaited without touching the loop asks this."""
+    loop = _running_loop()
+    if isinstance(loop, GuardLoop):
+        loop.refuse(awaited)
 
 
 def _running_loop() -> object:

@@ -403,6 +403,16 @@ async def not_durable(ctx: Context, what: str) -> None:
         lock = asyncio.Lock()
         await lock.acquire()
         await lock.acquire()
+    elif what == "free lock":
+        async with asyncio.Lock():
+            pass
+    elif what == "filled queue":
+        queue = asyncio.Queue[int]()
+        queue.put_nowait(1)
+        await queue.get()
+    elif what == "anyio lock":
+        async with anyio.Lock():
+            pass
     elif what == "socket":
         await asyncio.open_connection("127.0.0.1", 9)
     elif what == "anyio.fail_after":
