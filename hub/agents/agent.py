@@ -10,7 +10,7 @@ from hub.agents.durable_method import RUN_METHOD, DurableMethod, durable_methods
 from hub.agents.errors import NotHostedError, ToolError
 from hub.agents.hooks import Hooks
 from hub.agents.house import ToolSource
-from hub.agents.llm import Llm
+from hub.agents.llm import Llm, Output
 from hub.agents.loop import run_task
 from hub.agents.memory.protocol import Memory
 from hub.agents.messages import ToolRequest
@@ -108,7 +108,15 @@ class DurableAgent:
             raise InvalidInputError(f"agent name {self.name!r}: expected 1 to 40 of A-Z, a-z, 0-9, _ and -")
         if self.max_turns < 1:
             raise InvalidInputError(f"agent {self.name}: `max_turns` is 1 or more")
-        _ = self._sorted_tools
+        for each, _ in self.function_tools:
+            each.described.check()
+        for method in self.methods.values():
+            method.described.check()
+        if self.output_type is not None:
+            try:
+                Output(self.output_type)
+            except InvalidInputError as error:
+                raise InvalidInputError(f"agent {self.name}: `output_type`: {error}") from error
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -116,10 +124,10 @@ class DurableAgent:
             cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
         for name, value in list(cls.__dict__.items()):
             if isinstance(value, Tool):
-                cast("Tool[..., Any]", value).described.check()
+                cast("Tool[..., Any]", value).described.check_early()
             elif inspect.iscoroutinefunction(value) and not name.startswith("_") and name not in _NOT_DURABLE:
                 method = DurableMethod(value, name, cls.__name__)
-                method.described.check()
+                method.described.check_early()
                 setattr(cls, name, method)
         cls.methods = durable_methods(cls)
 
@@ -260,7 +268,6 @@ class DurableAgent:
                 sources.append(each)
             else:
                 made = cast("Tool[..., Any]", each) if isinstance(each, Tool) else _from_function(self.name, each)
-                made.described.check()
                 functions.append((made, None))
         names = [tool.name for tool, _ in functions] + [each.name for each in agents]
         for name in names:
@@ -275,7 +282,7 @@ def _from_function(agent: str, given: object) -> Tool[..., Any]:
         raise InvalidInputError(
             f"agent {agent}: {bound.name!r} in `tools` is a tool of another agent; give that agent instead"
         )
-    if not callable(given) or isinstance(given, type):
+    if not callable(given) or isinstance(given, type) or not hasattr(given, "__name__"):
         raise InvalidInputError(
             f"agent {agent}: {given!r} in `tools` is no function, no agent and no tool provider; "
             "expected a function with type hints, a DurableAgent, an MCPToolProvider or a CrewAITool"

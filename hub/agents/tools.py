@@ -35,9 +35,12 @@ class Tool(Generic[P, T]):
         self.timeout_s = timeout_s
         self.owner: type | None = None
         self._described: Described | None = None
+        if not _may_be_method(fn):  # of a method, its class asks
+            self.described.check_early()
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.owner = owner
+        self._described = None
 
     @property
     def described(self) -> Described:
@@ -71,6 +74,12 @@ class Tool(Generic[P, T]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
         """Run it as a plain function; what a model calls goes through the agent."""
         return call_plainly(self.fn, args, kwargs)
+
+
+def _may_be_method(fn: Callable[..., Any]) -> bool:
+    """Whether it is written in a class's body, or has a `self`."""
+    around = str(getattr(fn, "__qualname__", "")).rpartition(".")[0]
+    return (around and not around.endswith("<locals>")) or next(iter(inspect.signature(fn).parameters), "") == "self"
 
 
 class Named(Protocol):
@@ -159,6 +168,10 @@ def tool(
         name: what models call it; the function's own name unless given.
         retry: when a failed call is tried again; never unless given.
         timeout_s: seconds that one call may take.
+
+    Raises:
+        InvalidInputError: a parameter has no type hint, or one of no form as JSON; of a method, its class raises it. A
+            type that is not there yet is asked for again when an agent is made.
     """
 
     def declare(function: Callable[..., Any]) -> Tool[..., Any]:
