@@ -80,11 +80,17 @@ def test_a_task_that_has_ended_is_told_at_once() -> None:
         (service_pb.GetInstanceResponse, "exists workflowState"),
         (service_pb.RaiseEventRequest, "instanceId name input"),
         (service_pb.TerminateRequest, "instanceId recursive"),
+        (service_pb.PurgeInstancesRequest, "instanceId recursive"),
+        (service_pb.PurgeInstancesResponse, "deletedInstanceCount isComplete"),
         (service_pb.RerunWorkflowFromEventRequest, "sourceInstanceID eventID newInstanceID"),
         (service_pb.ListInstanceIDsRequest, "continuationToken pageSize"),
         (actions_pb.WorkflowAction, "id scheduleTask createTimer createChildWorkflow completeWorkflow"),
         (actions_pb.CompleteWorkflowAction, "workflowStatus result failureDetails"),
         (history_pb.HistoryEvent, "eventId timestamp taskScheduled timerCreated childWorkflowInstanceCreated"),
+        (history_pb.ExecutionStartedEvent, "name input workflowInstance parentInstance parentTraceContext version"),
+        (history_pb.TaskScheduledEvent, "name input taskExecutionId historyPropagationScope"),
+        (history_pb.TimerCreatedEvent, "fireAt name"),
+        (history_pb.ChildWorkflowInstanceCreatedEvent, "instanceId name input historyPropagationScope"),
         (
             orchestration_pb.WorkflowState,
             "instanceId name workflowStatus input output customStatus failureDetails parentInstanceId createdTimestamp",
@@ -95,6 +101,14 @@ def test_a_task_that_has_ended_is_told_at_once() -> None:
 )
 def test_the_messages_have_the_fields_that_are_used(message: type[Message], fields: str) -> None:
     assert set(fields.split()) <= {field.name for field in message.DESCRIPTOR.fields}
+
+
+def test_a_worker_says_what_it_can_do_by_the_known_numbers() -> None:
+    assert dict(service_pb.WorkerCapability.items()) == {
+        "WORKER_CAPABILITY_UNSPECIFIED": 0,
+        "WORKER_CAPABILITY_STATEFUL_HISTORY": 2,
+        "WORKER_CAPABILITY_HEALTH_PING": 3,
+    }
 
 
 def test_the_states_of_a_run_are_the_known_ones() -> None:
