@@ -63,11 +63,14 @@ def resident_mib(pid: int) -> float:
 @contextlib.contextmanager
 def child(arguments: list[str]) -> "Generator[tuple[subprocess.Popen[str], str]]":
     """A process that tells in one line that it is ready."""
-    process = subprocess.Popen([sys.executable, "-m", *arguments], stdout=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen([sys.executable, "-m", *arguments], stdin=pipe, stdout=pipe, text=True)
+    assert process.stdin is not None
     assert process.stdout is not None
     try:
         yield process, process.stdout.readline()
     finally:
+        process.stdin.close()
         process.stdout.close()
         process.terminate()
         process.wait(15)

@@ -21,12 +21,17 @@ def parked(ctx: Any, _input: None) -> Generator[Any, Any, Any]:
     return (yield ctx.wait_for_external_event("go"))
 
 
-def main(host: str, port: str) -> None:
+def build_runtime(host: str, port: str) -> Any:
+    """The SDK's worker with these workflows, not started."""
     runtime: Any = wf.WorkflowRuntime(host=host, port=port)
     runtime.register_activity(add, name="add")
     runtime.register_workflow(two_steps, name="two_steps")
     runtime.register_workflow(parked, name="parked")
-    runtime.start()
+    return runtime
+
+
+def main(host: str, port: str) -> None:
+    build_runtime(host, port).start()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     threading.Event().wait()
