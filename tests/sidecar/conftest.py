@@ -1,6 +1,8 @@
 """One suite over every sidecar: the embedded one always, Dapr's own where its programs are found."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
+from pathlib import Path
 
 import dapr.ext.workflow as wf
 import pytest
@@ -8,6 +10,7 @@ from dapr.clients import DaprClient
 from dapr.conf import settings
 
 from tests.sidecar.daprd import find_programs, running_daprd
+from tests.sidecar.own import OwnSidecar, open_own_sidecar
 from tests.sidecar.processes import DaprApi, running_sidecar
 from tests.sidecar.scenario import Scenario
 from tests.sidecar.workflows import running_worker
@@ -36,6 +39,16 @@ def dapr_api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         assert PROGRAMS is not None
         with running_daprd(PROGRAMS, folder, request.param) as api:
             yield api
+
+
+@pytest.fixture(params=KINDS)
+def own_sidecar(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., AbstractContextManager[OwnSidecar]]:
+    """Opens a sidecar that the test has for itself and may kill, see `open_own_sidecar`."""
+
+    def open_one(**settings: float) -> AbstractContextManager[OwnSidecar]:
+        return open_own_sidecar(request.param, tmp_path / "own", **settings)
+
+    return open_one
 
 
 @pytest.fixture(scope="session")

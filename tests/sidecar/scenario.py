@@ -1,10 +1,11 @@
 """What most scenarios do with the SDK's workflow client."""
 
+import contextlib
 import functools
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import dapr.ext.workflow as wf
@@ -56,6 +57,16 @@ def _asked_again(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
             time.sleep(0.01)
 
 
+@contextlib.contextmanager
+def open_scenario(host: str, grpc_port: int) -> "Generator[Scenario]":
+    """With a client of its own."""
+    client = wf.DaprWorkflowClient(host=host, port=str(grpc_port))
+    try:
+        yield Scenario(client)
+    finally:
+        client.close()
+
+
 class Scenario:
     """Starts runs and looks at them."""
 
@@ -70,8 +81,8 @@ class Scenario:
         self.client.wait_for_workflow_start(run_id, timeout_in_seconds=TIMEOUT_S)
         return run_id
 
-    def finish(self, run_id: str) -> wf.WorkflowState:
-        state = self.client.wait_for_workflow_completion(run_id, timeout_in_seconds=TIMEOUT_S)
+    def finish(self, run_id: str, timeout_s: int = TIMEOUT_S) -> wf.WorkflowState:
+        state = self.client.wait_for_workflow_completion(run_id, timeout_in_seconds=timeout_s)
         assert state is not None
         return state
 

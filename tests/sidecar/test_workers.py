@@ -1,14 +1,14 @@
-"""Several workers: leases, sharing, versions that one lacks. The embedded sidecar, in this event loop."""
+"""Several workers: leases, sharing, versions that one lacks. The embedded sidecar, in this event loop.
+
+What holds for every sidecar is in `test_worker_processes.py`.
+"""
 
 import contextlib
-import signal
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
 import anyio
-import anyio.to_thread
-import dapr.ext.workflow as wf
 import grpc.aio
 import pytest
 from google.protobuf.message import Message
@@ -16,8 +16,6 @@ from google.protobuf.message import Message
 from hub.sidecar.proto import Empty, StringValue, actions_pb, service_pb
 from hub.sidecar.server import open_sidecar
 from hub.sidecar.settings import SidecarSettings
-from tests.sidecar.processes import running_sidecar, running_worker_process
-from tests.sidecar.scenario import Scenario, output_of, wait_until
 
 
 def _to_bytes(message: Message) -> bytes:
@@ -359,49 +357,6 @@ async def test_a_full_disk_is_told_and_the_run_goes_on_once_there_is_room(tmp_pa
 async def test_an_address_outside_this_machine_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="loopback only"):
         SidecarSettings(db_path=tmp_path / "s.db", host="0.0.0.0")
-
-
-async def test_a_frozen_worker_process_loses_its_step(tmp_path: Path) -> None:
-    ledger = tmp_path / "ledger"
-
-    def scenario() -> tuple[Any, list[str]]:
-        with (
-            running_sidecar(tmp_path / "s.db", arguments=["--worker-lease-s", "2"]) as sidecar,
-            running_worker_process(sidecar.api, ledger) as frozen,
-        ):
-            client = wf.DaprWorkflowClient(host=sidecar.api.host, port=str(sidecar.api.grpc_port))
-            run = Scenario(client)
-            run_id = run.start("slow_steps")
-            wait_until(lambda: ledger.exists() and len(ledger.read_text().splitlines()) == 2, "a step has begun")
-            frozen.send_signal(signal.SIGSTOP)
-            with running_worker_process(sidecar.api, ledger):
-                output = output_of(run.finish(run_id))
-            client.close()
-            return output, [line.split()[1] for line in ledger.read_text().splitlines()]
-
-    output, steps = await anyio.to_thread.run_sync(scenario)
-    assert output == 6
-    assert steps.count("0") == 1
-
-
-async def test_two_worker_processes_share_the_runs(tmp_path: Path) -> None:
-    ledger = tmp_path / "ledger"
-
-    def scenario() -> tuple[list[Any], set[str]]:
-        with (
-            running_sidecar(tmp_path / "s.db") as sidecar,
-            running_worker_process(sidecar.api, ledger),
-            running_worker_process(sidecar.api, ledger),
-        ):
-            client = wf.DaprWorkflowClient(host=sidecar.api.host, port=str(sidecar.api.grpc_port))
-            run = Scenario(client)
-            ids = [run.start("slow_steps") for _ in range(20)]
-            outputs = [output_of(run.finish(run_id)) for run_id in ids]
-            client.close()
-            return outputs, {line.split()[2] for line in ledger.read_text().splitlines()}
-
-    outputs, workers = await anyio.to_thread.run_sync(scenario)
-    assert (outputs, len(workers)) == ([6] * 20, 2)
 
 
 async def test_a_run_with_two_thousand_parallel_steps_ends_well(tmp_path: Path) -> None:

@@ -40,6 +40,14 @@ def start_dapr(stack: ExitStack, setup: DaprSetup) -> dict[str, Program]:
 @contextmanager
 def open_dapr(programs: Path, folder: Path, store: Store = "sqlite") -> Generator[DaprSetup]:
     """All that one app needs; data and logs are in `folder`."""
+    with prepared_dapr(programs, folder, store) as setup, ExitStack() as stack:
+        start_dapr(stack, setup)
+        yield setup
+
+
+@contextmanager
+def prepared_dapr(programs: Path, folder: Path, store: Store = "sqlite") -> Generator[DaprSetup]:
+    """The components, and the Redis server where they need one; nothing of Dapr is started."""
     with ExitStack() as stack:
         resources = folder / "resources"
         resources.mkdir(parents=True)
@@ -48,9 +56,7 @@ def open_dapr(programs: Path, folder: Path, store: Store = "sqlite") -> Generato
         else:
             text = sqlite_resources(folder / "state.db")
         write_resources(resources, text)
-        setup = DaprSetup(programs=programs, folder=folder, resources=resources, ports=DaprPorts.free())
-        start_dapr(stack, setup)
-        yield setup
+        yield DaprSetup(programs=programs, folder=folder, resources=resources, ports=DaprPorts.free())
 
 
 def redis_resources(address: str, password: str = "") -> str:
