@@ -5,7 +5,7 @@ import gc
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from types import FunctionType
@@ -306,10 +306,6 @@ def add_then_wait(ctx: Context, start: int) -> Steps:
     return [first, second]
 
 
-def mcp_tools(_ctx: Context, _input: None) -> dict[str, Any]:
-    return {"tools": [{"name": "get_weather", "description": "d", "inputSchema": {"type": "object"}}]}
-
-
 ACTIVITIES = (add, echo, pause_and_echo, flaky, broken, gated, who, seen_history)
 WORKFLOWS = (
     chain,
@@ -350,7 +346,9 @@ WORKFLOWS = (
 
 def _fresh(function: Any) -> Any:
     """The same function as another object: the SDK marks those that it has registered, for one runtime a process."""
-    return FunctionType(function.__code__, function.__globals__, function.__name__)
+    return FunctionType(
+        function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
+    )
 
 
 def build_runtime(host: str, port: int) -> wf.WorkflowRuntime:
@@ -368,7 +366,27 @@ def build_runtime(host: str, port: int) -> wf.WorkflowRuntime:
 @contextmanager
 def running_worker(host: str, port: int) -> Generator[None]:
     """The SDK's worker with everything in this module."""
-    runtime: Any = build_runtime(host, port)
+    with _started(build_runtime(host, port)):
+        yield
+
+
+@contextmanager
+def running_runtime(
+    host: str, port: int, workflows: Mapping[str, Any], activities: Mapping[str, Any] | None = None
+) -> Generator[None]:
+    """The SDK's worker with these workflows and activities, by name."""
+    runtime: Any = sdk.WorkflowRuntime(host=host, port=str(port))
+    for name, function in workflows.items():
+        runtime.register_workflow(_fresh(function), name=name)
+    for name, function in (activities or {}).items():
+        runtime.register_activity(_fresh(function), name=name)
+    with _started(runtime):
+        del runtime
+        yield
+
+
+@contextmanager
+def _started(runtime: Any) -> Generator[None]:
     runtime.start()
     try:
         yield
