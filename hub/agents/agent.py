@@ -7,14 +7,14 @@ from functools import cached_property
 from typing import Any, ClassVar, Protocol, cast
 
 from hub.agents.durable_method import RUN_METHOD, DurableMethod, durable_methods
-from hub.agents.errors import NotHostedError, ToolError
+from hub.agents.errors import ModelMissingError, NotHostedError, ToolError
 from hub.agents.hooks import Hooks
 from hub.agents.house import ToolSource
 from hub.agents.llm import Llm, Output
 from hub.agents.loop import run_task
 from hub.agents.memory.protocol import Memory
 from hub.agents.messages import ToolRequest
-from hub.agents.models.choice import Model
+from hub.agents.models.choice import Model, choose
 from hub.agents.run import agent_run
 from hub.agents.signatures import Json
 from hub.agents.tools import Tool
@@ -108,6 +108,11 @@ class DurableAgent:
             raise InvalidInputError(f"agent name {self.name!r}: expected 1 to 40 of A-Z, a-z, 0-9, _ and -")
         if self.max_turns < 1:
             raise InvalidInputError(f"agent {self.name}: `max_turns` is 1 or more")
+        if self.model is not None:
+            try:
+                choose(str(self.model))
+            except ModelMissingError as error:
+                raise ModelMissingError(f"agent {self.name}: {error}") from error
         for each, _ in self.function_tools:
             each.described.check()
         for method in self.methods.values():

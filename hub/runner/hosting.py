@@ -9,6 +9,7 @@ import anyio.abc
 import anyio.to_thread
 
 from hub.agents.agent import DurableAgent
+from hub.agents.errors import ModelMissingError
 from hub.agents.host import AgentHost, open_agent_host, with_their_agents
 from hub.agents.house import House
 from hub.agents.memory.dapr_state import DaprState
@@ -46,11 +47,13 @@ class HostedAgents:
         Raises:
             InvalidInputError: an agent belongs to another open runner.
             NameCollisionError: two agents of one name.
+            ModelMissingError: there is no such model, or no key for it.
         """
         agents = with_their_agents(agents)
         for agent in agents:
             if agent.host not in (None, self._front):
                 raise InvalidInputError(f"agent {agent.name} belongs to another open runner")
+            self._check_model(agent)
         self._host.take(agents)
         for agent in agents:
             if agent.host is None:
@@ -62,6 +65,12 @@ class HostedAgents:
             self._group.start_soon(_load_in_thread)
         if self._worker is not None:
             self._worker.renew()
+
+    def _check_model(self, agent: DurableAgent) -> None:
+        try:
+            self._models.check(agent.model)
+        except ModelMissingError as error:
+            raise ModelMissingError(f"agent {agent.name}: {error}") from error
 
     async def check(self, agents: Sequence[DurableAgent]) -> None:
         """See that Dapr has the state components that these agents need.
@@ -96,11 +105,12 @@ async def open_agents_on(
     """One worker with these agents and everything that their runs need.
 
     Args:
-        environment: `HUB_MODEL` and `HUB_MODEL_KEY` are taken from it.
+        environment: `HUB_MODEL` and `HUB_MODEL_KEY` are taken from it, and which keys of providers there are.
         model: in the place of `HUB_MODEL`.
 
     Raises:
         InvalidInputError: an agent belongs to another open runner.
+        ModelMissingError: there is no such model, or no key for it.
         DaprDownError: Dapr is not there.
         MissingComponentError: it lacks a component.
     """
@@ -112,7 +122,11 @@ async def open_agents_on(
     for each in subscriptions:
         functions.add(each.delivery)
         functions.add(each.handling)
-    models = ModelSettings(default=model or environment.get(MODEL_VARIABLE), url_key=environment.get(URL_KEY_VARIABLE))
+    models = ModelSettings(
+        default=model or environment.get(MODEL_VARIABLE),
+        url_key=environment.get(URL_KEY_VARIABLE),
+        variables=frozenset(name for name, value in environment.items() if value),
+    )
     async with contextlib.AsyncExitStack() as stack:
         host = await stack.enter_async_context(open_agent_host(house, functions, models))
         group = await stack.enter_async_context(anyio.create_task_group())

@@ -274,20 +274,7 @@ async def test_a_final_refusal_fails_the_run_once_and_tells_no_secret(runner_of:
     assert "sk-secret" not in str(told.value)
 
 
-@pytest.mark.parametrize(
-    ("model", "told"),
-    [
-        (None, "set HUB_MODEL"),
-        ("openai:gpt-x", "set OPENAI_API_KEY"),
-        ("anthropic:claude-x", "set ANTHROPIC_API_KEY"),
-        ("nobody:nothing", "no model provider 'nobody'"),
-        ("gpt-x", "expected PROVIDER:NAME"),
-        ("http://127.0.0.1:1/v1", "expected URL#NAME"),
-    ],
-)
-async def test_a_missing_model_or_key_is_named_by_the_first_call(
-    runner_of: RunnerOf, model: str | None, told: str
-) -> None:
-    async with runner_of(DurableAgent(model=model)) as runner:
-        with pytest.raises(RunFailedError, match=told):
+async def test_a_model_that_is_missing_is_named_by_the_first_call(runner_of: RunnerOf) -> None:
+    async with runner_of(DurableAgent()) as runner:
+        with pytest.raises(RunFailedError, match="set HUB_MODEL"):
             await runner.run("Hello?", timeout_s=30)

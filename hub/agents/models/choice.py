@@ -1,26 +1,23 @@
 """Which model: a name as people write it, made into what a step can be told."""
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
 from hub.agents.errors import ModelMissingError
+from hub.agents.models.providers import ANY_OF, PROVIDERS, is_known
 
 OFFLINE: Final = "offline"
 MODEL_VARIABLE: Final = "HUB_MODEL"
 URL_KEY_VARIABLE: Final = "HUB_MODEL_KEY"
-KEY_VARIABLES: Final[Mapping[str, str]] = {
-    "openai": "OPENAI_API_KEY",
-    "anthropic": "ANTHROPIC_API_KEY",
-    "google": "GOOGLE_API_KEY",
-    "groq": "GROQ_API_KEY",
-    "mistral": "MISTRAL_API_KEY",
-    "cohere": "CO_API_KEY",
-    "openrouter": "OPENROUTER_API_KEY",
-    "deepseek": "DEEPSEEK_API_KEY",
-}
 OLLAMA_URL: Final = "http://127.0.0.1:11434/v1"
+FORMS: Final = (
+    "PROVIDER:NAME (openai:..., anthropic:..., ollama:...), URL#NAME (http://127.0.0.1:8000/v1#my-model) or "
+    f"{OFFLINE!r}"
+)
+"""How a model may be named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +29,9 @@ class Model:
 
     name: str
     base_url: str
+
+    def __post_init__(self) -> None:
+        choose_url(self.base_url, self.name)
 
     def __str__(self) -> str:
         return f"{self.base_url}#{self.name}"
@@ -63,16 +63,44 @@ def choose(model: str | None) -> Choice:
         )
     if model == OFFLINE:
         return Choice(provider=OFFLINE, name=OFFLINE)
-    if model.startswith(("http://", "https://")):
+    if "://" in model:
         url, _, name = model.partition("#")
-        if not name or not urlsplit(url).hostname:
-            raise ModelMissingError(f"model {url!r}: expected URL#NAME, as in http://127.0.0.1:8000/v1#my-model")
-        return Choice(provider="url", name=name, base_url=url)
+        return choose_url(url, name)
     provider, colon, name = model.partition(":")
     if not colon or not provider or not name:
-        raise ModelMissingError(
-            f"model {model!r}: expected PROVIDER:NAME (openai:..., anthropic:..., ollama:...), URL#NAME or {OFFLINE!r}"
-        )
-    if provider == "ollama":
-        return Choice(provider="ollama", name=name)
+        raise ModelMissingError(f"model {model!r}: expected {FORMS}")
+    if not is_known(provider):
+        near = difflib.get_close_matches(provider, PROVIDERS, n=1)
+        meant = f" (did you mean {near[0]!r}?)" if near else ""
+        raise ModelMissingError(f"model {model!r}: there is no model provider {provider!r}{meant}; expected {FORMS}")
     return Choice(provider=provider, name=name)
+
+
+def choose_url(url: str, name: str) -> Choice:
+    """The model of this name behind this address.
+
+    Raises:
+        ModelMissingError: it is no address of HTTP, or there is no name.
+    """
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address or not name:
+        raise ModelMissingError(f"model {url!r}: expected URL#NAME, as in http://127.0.0.1:8000/v1#my-model")
+    return Choice(provider="url", name=name, base_url=url)
+
+
+def check_key(choice: Choice, variables: Container[str]) -> None:
+    """Refuse a model whose provider is known to need a key that is not there.
+
+    Args:
+        variables: the names of the variables that are set.
+
+    Raises:
+        ModelMissingError: there is none; the message names the variable.
+    """
+    wanted = ANY_OF.get(choice.provider, ())
+    if wanted and not any(each in variables for each in wanted):
+        raise ModelMissingError(f"model {choice.provider}:{choice.name} needs a key: set {wanted[0]}")

@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import logging
+import re
 import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
@@ -14,8 +15,9 @@ import anyio
 import anyio.to_thread
 
 from hub.agents.errors import ModelMissingError, ModelRefusedError, ModelUnavailableError
-from hub.agents.models.choice import KEY_VARIABLES, OLLAMA_URL, URL_KEY_VARIABLE, Choice, choose
+from hub.agents.models.choice import MODEL_VARIABLE, OLLAMA_URL, URL_KEY_VARIABLE, Choice, Model, check_key, choose
 from hub.agents.models.offline import answer_offline
+from hub.agents.models.providers import KEY_VARIABLES
 from hub.agents.signatures import Json
 from hub.workflows import RetryAfterError, current_step
 
@@ -28,6 +30,8 @@ MODEL_STEP: Final = "hub.agents.model"
 _PASSING = frozenset({408, 409, 425, 500, 502, 503, 504, 529})
 """Statuses that may be others the next time."""
 _LONGEST_RETRY_AFTER_S = 86_400.0
+_VARIABLE = re.compile(r"\b[A-Z][A-Z0-9_]*_(?:KEY|TOKEN)\b")
+"""How pydantic-ai names the variable that it misses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +42,31 @@ class ModelSettings:
     """The model of agents that name none (`HUB_MODEL`)."""
     url_key: str | None = field(default=None, repr=False)
     """The key for models that are named by their URL (`HUB_MODEL_KEY`)."""
+    variables: frozenset[str] | None = None
+    """The names of the variables that are set, for the providers' keys; None: nobody looked."""
     timeout_s: float = 600.0
+
+    def __post_init__(self) -> None:
+        if self.default:
+            try:
+                choose(self.default)
+            except ModelMissingError as error:
+                raise ModelMissingError(f"{MODEL_VARIABLE}, or the runner's `model`: {error}") from error
+
+    def check(self, model: str | Model | None) -> None:
+        """See that an agent's model can be asked, as far as that shows without asking.
+
+        Args:
+            model: None: it takes the default; that there is none is told by its first call.
+
+        Raises:
+            ModelMissingError: no such model, or no key.
+        """
+        written = model or self.default
+        if written:
+            choice = choose(str(written))
+            if self.variables is not None:
+                check_key(choice, self.variables)
 
 
 class ModelCalls:
@@ -150,10 +178,12 @@ class ModelCalls:
 
             return infer_model(f"{choice.provider}:{choice.name}")
         except UserError as error:
-            variable = KEY_VARIABLES.get(choice.provider)
-            if variable is not None and variable in str(error):
-                raise ModelMissingError(f"model {choice.provider}:{choice.name} needs a key: set {variable}") from error
-            raise ModelMissingError(f"there is no model provider {choice.provider!r}") from error
+            which = f"model {choice.provider}:{choice.name}"
+            wanted = _VARIABLE.search(str(error))
+            if wanted is not None:
+                raise ModelMissingError(f"{which} needs a key: set {wanted[0]}") from error
+            _log.warning("%s cannot be asked", which, exc_info=error)
+            raise ModelMissingError(f"{which} is none that can be asked; the log says why") from error
         except ImportError as error:
             raise ModelMissingError(
                 f"models of {choice.provider} need a further package: install pydantic-ai-slim[{choice.provider}]"
