@@ -15,6 +15,7 @@ from hub.agents.loop import run_task
 from hub.agents.memory.protocol import Memory
 from hub.agents.messages import ToolRequest
 from hub.agents.models.choice import Model, choose
+from hub.agents.models.credentials import check_settings
 from hub.agents.run import agent_run
 from hub.agents.signatures import Json
 from hub.agents.tools import Tool
@@ -113,6 +114,7 @@ class DurableAgent:
                 choose(str(self.model))
             except ModelMissingError as error:
                 raise ModelMissingError(f"agent {self.name}: {error}") from error
+        check_settings(self.model_settings, f"agent {self.name}")
         for each, _ in self.function_tools:
             each.described.check()
         for method in self.methods.values():

@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 from hub.agents.hooks import ModelCall
 from hub.agents.memory.protocol import Overgrown, Recalled, as_overgrown
 from hub.agents.messages import Message, text_of, to_text, user
+from hub.agents.models.credentials import check_settings
 from hub.agents.models.step import MODEL_STEP
 from hub.agents.signatures import Json
 from hub.agents.totals import Totals
@@ -63,6 +64,7 @@ class AgentRun:
         call = ModelCall(messages=messages, tools=tools, settings={**agent.model_settings, **(settings or {})})
         for hook in agent.hooks:
             call = await hook.before_model(call)
+        check_settings(call.settings, f"agent {agent.name}")
         request: Json = {"messages": list(call.messages)}
         if agent.model is not None:
             request["model"] = str(agent.model)

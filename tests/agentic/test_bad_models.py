@@ -4,6 +4,7 @@ import inspect
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic_ai import providers
@@ -12,7 +13,8 @@ from hub import AgentRunner, DurableAgent
 from hub.agents import Model, ModelMissingError
 from hub.agents.models.providers import KEY_VARIABLES, PROVIDERS
 from hub.config import load_config
-from hub.errors import ConfigError
+from hub.errors import ConfigError, InvalidInputError
+from hub.workflows import RunFailedError
 
 RunnerOf = Callable[..., AgentRunner]
 
@@ -107,3 +109,77 @@ async def test_a_missing_key_is_named_where_the_runner_is_opened(
     monkeypatch.setenv(other, "no-real-one")
     async with runner_of(DurableAgent(model=model)):
         pass
+
+
+SECRET = "s3cr3t"
+
+
+@pytest.mark.parametrize(
+    ("address", "found"),
+    [
+        (
+            f"https://user:{SECRET}@models.example/v1",
+            r"'https://\*\*\*@models\.example/v1': found a user or password in",
+        ),
+        (f"https://{SECRET}@models.example/v1", r"'https://\*\*\*@models\.example/v1': found a user or password in"),
+        (
+            f"https://models.example/v1?api-key={SECRET}",
+            r"'https://models\.example/v1': found `api-key` in its address",
+        ),
+        (f"ftp://user:{SECRET}@models.example/v1", r"'ftp://\*\*\*@models\.example/v1': found a user or password in"),
+    ],
+)
+def test_a_key_in_a_models_address_is_refused_and_not_repeated(address: str, found: str) -> None:
+    for make in (lambda: Model(name="m", base_url=address), lambda: DurableAgent(model=f"{address}#m")):
+        with pytest.raises(ModelMissingError, match=f"model {found}.*set the key in HUB_MODEL_KEY") as refused:
+            make()
+        assert SECRET not in str(refused.value)
+
+
+HOLDING_KEYS: list[tuple[dict[str, Any], str]] = [
+    ({"extra_headers": {"Authorization": f"Bearer {SECRET}"}}, "extra_headers.Authorization"),
+    ({"extra_headers": {"X-Api-Key": SECRET}}, "extra_headers.X-Api-Key"),
+    ({"extra_headers": {"x-gateway-token": SECRET}}, "extra_headers.x-gateway-token"),
+    ({"extra_headers": {"X-Who": f"Basic {SECRET}"}}, "extra_headers.X-Who"),
+    ({"extra_headers": {"Cookie": SECRET}}, "extra_headers.Cookie"),
+    ({"extra_body": {"auth": {"api_key": SECRET}}}, "extra_body.auth.api_key"),
+    ({"api_key": SECRET}, "api_key"),
+]
+
+
+@pytest.mark.parametrize(("settings", "where"), HOLDING_KEYS)
+def test_a_key_in_the_settings_of_model_calls_is_refused_and_not_repeated(settings: dict[str, Any], where: str) -> None:
+    with pytest.raises(
+        InvalidInputError,
+        match=rf"agent durable_agent: found `{where}` in the settings of its model calls.*HUB_MODEL_KEY",
+    ) as refused:
+        DurableAgent(model="offline", model_settings=settings)
+    assert SECRET not in str(refused.value)
+
+
+def test_settings_that_only_sound_like_keys_are_taken() -> None:
+    settings = {
+        "max_tokens": 5,
+        "openai_prompt_cache_key": "books",
+        "logit_bias": {"7": 1},
+        "extra_headers": {"X-Title": "books", "Idempotency-Key": "one"},
+    }
+    assert DurableAgent(model="offline", model_settings=settings).model_settings == settings
+
+
+async def test_a_key_that_code_hands_to_a_model_call_never_reaches_the_history(runner_of: RunnerOf) -> None:
+    class Careless(DurableAgent):
+        model = "offline"
+
+        async def say(self, how: str) -> str:
+            secret = how[::-1]
+            return await self.llm.generate("Hello?", settings={"extra_headers": {"Authorization": secret}})
+
+    agent = Careless()
+    async with runner_of(agent) as runner:
+        started = await runner.start_run(agent.say, SECRET[::-1])
+        with pytest.raises(RunFailedError, match=r"agent careless: found `extra_headers\.Authorization`"):
+            await runner.runs.result(started, timeout_s=30)
+        history = await runner.runs.history(started)
+    assert history
+    assert SECRET not in repr(history)

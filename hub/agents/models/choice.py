@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from hub.agents.errors import ModelMissingError
+from hub.agents.models.credentials import secret_in_address, without_user
 from hub.agents.models.providers import ANY_OF, PROVIDERS, is_known
 
 OFFLINE: Final = "offline"
@@ -80,15 +81,23 @@ def choose_url(url: str, name: str) -> Choice:
     """The model of this name behind this address.
 
     Raises:
-        ModelMissingError: it is no address of HTTP, or there is no name.
+        ModelMissingError: it is no address of HTTP, it holds a key, or there is no name.
     """
+    shown = without_user(url)
+    secret = None
     try:
         parts = urlsplit(url)
+        secret = secret_in_address(parts)
         is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         is_address = False
+    if secret is not None:
+        raise ModelMissingError(
+            f"model {shown.partition('?')[0]!r}: found {secret} in its address, which stays in the history of each "
+            f"run; leave it out, and set the key in {URL_KEY_VARIABLE}"
+        )
     if not is_address or not name:
-        raise ModelMissingError(f"model {url!r}: expected URL#NAME, as in http://127.0.0.1:8000/v1#my-model")
+        raise ModelMissingError(f"model {shown!r}: expected URL#NAME, as in http://127.0.0.1:8000/v1#my-model")
     return Choice(provider="url", name=name, base_url=url)
 
 
