@@ -1,32 +1,36 @@
-"""Killed sidecars and workers: nothing is lost, nothing that was finished runs again."""
+"""Killed sidecars: nothing is lost, nothing that was finished runs again, and the SDK finds its way back by itself."""
 
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import dapr.ext.workflow as wf
+import grpc
 import pytest
 from dapr.clients import DaprClient
+from dapr.clients.exceptions import DaprGrpcError
 from dapr.conf import settings
 
-from tests.sidecar.daprd import free_ports
-from tests.sidecar.processes import DaprApi, running_sidecar, running_worker_process, start_sidecar
-from tests.sidecar.scenario import Scenario, new_id, output_of, wait_until
+from tests.sidecar.own import OwnSidecar
+from tests.sidecar.processes import DaprApi, running_sidecar, running_worker_process
+from tests.sidecar.scenario import Scenario, new_id, open_scenario, output_of, wait_until
 from tests.sidecar.worker_program import STEPS
 
+OpenSidecar = Callable[..., contextlib.AbstractContextManager[OwnSidecar]]
+
 pytestmark = pytest.mark.crash
+
+Answer = TypeVar("Answer")
+TOTAL = 100 + sum(range(STEPS + 1))
 
 
 @contextlib.contextmanager
 def client_of(api: DaprApi) -> Generator[Scenario]:
-    client = wf.DaprWorkflowClient(host=api.host, port=str(api.grpc_port))
-    try:
-        yield Scenario(client)
-    finally:
-        client.close()
+    with open_scenario(api.host, api.grpc_port) as scenario:
+        yield scenario
 
 
 def read_ledger(ledger: Path) -> Counter[tuple[str, str]]:
@@ -34,51 +38,63 @@ def read_ledger(ledger: Path) -> Counter[tuple[str, str]]:
     return Counter((line.split()[0], line.split()[1]) for line in lines)
 
 
-def test_a_killed_sidecar_goes_on_where_it_was(tmp_path: Path) -> None:
-    grpc_port, http_port = free_ports(2)
+def asked_again(ask: Callable[[], Answer]) -> Answer:
+    """What a sidecar that has just come back says, once the client has its connection again."""
+    answers: list[Answer] = []
+
+    def is_answered() -> bool:
+        with contextlib.suppress(grpc.RpcError, DaprGrpcError):
+            answers.append(ask())
+        return bool(answers)
+
+    wait_until(is_answered, "the sidecar answers again")
+    return answers[0]
+
+
+def release(scenario: Scenario, run_id: str) -> None:
+    """Give a `mixed` run its event, once it has come that far; Dapr takes events only while there is a worker."""
+
+    def waits_for_it() -> bool:
+        with contextlib.suppress(grpc.RpcError):
+            return "CHILD_WORKFLOW_INSTANCE_COMPLETED" in scenario.event_types(run_id)
+        return False
+
+    wait_until(waits_for_it, f"{run_id} waits for its event")
+    scenario.client.raise_workflow_event(run_id, "go", data=100)
+
+
+def test_a_killed_sidecar_goes_on_where_it_was(own_sidecar: OpenSidecar, tmp_path: Path) -> None:
     ledger = tmp_path / "ledger"
-    sidecar = start_sidecar(tmp_path / "s.db", grpc_port=grpc_port, http_port=http_port)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(running_worker_process(sidecar.api, ledger))
-        scenario = stack.enter_context(client_of(sidecar.api))
+    with (
+        own_sidecar() as sidecar,
+        running_worker_process(sidecar.api, ledger),
+        client_of(sidecar.api) as scenario,
+    ):
         ids = [scenario.start("mixed") for _ in range(10)]
         wait_until(lambda: len(read_ledger(ledger)) >= 10, "some steps are done")
         sidecar.kill()
-        stack.enter_context(running_sidecar(tmp_path / "s.db", grpc_port=grpc_port, http_port=http_port))
+        sidecar.start()
         for run_id in ids:
-            scenario.wait_until_there(run_id)
-            scenario.client.raise_workflow_event(run_id, "go", data=100)
+            release(scenario, run_id)
         outputs = [output_of(scenario.finish(run_id)) for run_id in ids]
+        is_embedded = sidecar.api.is_embedded
     counts = read_ledger(ledger)
-    assert outputs == [100 + sum(range(STEPS + 1))] * 10
-    assert all(counts[run_id, str(number)] in {1, 2} for run_id in ids for number in range(STEPS))
     repeated = [key for key, count in counts.items() if count > 1]
+    assert outputs == [TOTAL] * 10
+    assert all(counts[run_id, str(number)] for run_id in ids for number in range(STEPS))
     assert len(repeated) <= 10, "each run had at most one step in flight"
+    if is_embedded:  # Dapr may hand out the step in flight more than once more
+        assert max(counts.values()) <= 2
 
 
-def test_the_steps_of_a_killed_worker_go_to_another(tmp_path: Path) -> None:
-    ledger = tmp_path / "ledger"
-    with running_sidecar(tmp_path / "s.db") as sidecar, client_of(sidecar.api) as scenario:
-        with running_worker_process(sidecar.api, ledger) as first:
-            run_id = scenario.start("slow_steps")
-            wait_until(lambda: read_ledger(ledger)[run_id, "1"], "the second step has begun")
-            first.kill()
-        with running_worker_process(sidecar.api, ledger):
-            assert output_of(scenario.finish(run_id)) == sum(range(STEPS))
-    counts = read_ledger(ledger)
-    assert counts[run_id, "0"] == 1, "a finished step is not run again"
-    assert counts[run_id, "1"] == 2, "the step in flight is run once more"
-
-
-def test_kills_at_random_moments_lose_nothing(tmp_path: Path, full: bool) -> None:
+def test_kills_at_random_moments_lose_nothing(own_sidecar: OpenSidecar, tmp_path: Path, full: bool) -> None:
     """A short form of the long crash suite: sidecar and worker are killed in turn."""
     kills = 30 if full else 5
     chance = random.Random(20261123)
-    grpc_port, http_port = free_ports(2)
     ledger = tmp_path / "ledger"
     ids = [new_id() for _ in range(20)]
     with contextlib.ExitStack() as stack:
-        sidecar = start_sidecar(tmp_path / "s.db", grpc_port=grpc_port, http_port=http_port)
+        sidecar = stack.enter_context(own_sidecar())
         scenario = stack.enter_context(client_of(sidecar.api))
         worker_stack = stack.enter_context(contextlib.ExitStack())
         worker_stack.enter_context(running_worker_process(sidecar.api, ledger))
@@ -94,33 +110,35 @@ def test_kills_at_random_moments_lose_nothing(tmp_path: Path, full: bool) -> Non
                 )
             if kill % 2 == 0:
                 sidecar.kill()
-                sidecar = start_sidecar(tmp_path / "s.db", grpc_port=grpc_port, http_port=http_port)
+                sidecar.start()
             else:
                 worker_stack.close()
                 worker_stack.enter_context(running_worker_process(sidecar.api, ledger))
         for run_id in ids:
-            scenario.wait_until_there(run_id)
-            scenario.client.raise_workflow_event(run_id, "go", data=100)
+            release(scenario, run_id)
         outputs = [output_of(scenario.finish(run_id)) for run_id in ids]
-        sidecar.kill()
+        is_embedded = sidecar.api.is_embedded
     counts = read_ledger(ledger)
-    assert outputs == [100 + sum(range(STEPS + 1))] * len(ids)
-    effects = sum(counts.values())
-    assert effects <= len(ids) * (STEPS + 1) + kills * len(ids), "each kill repeats at most what was in flight"
-    assert max(counts.values()) <= 1 + kills
+    assert outputs == [TOTAL] * len(ids)
+    assert all(counts[run_id, str(number)] for run_id in ids for number in range(STEPS))
+    if is_embedded:
+        effects = sum(counts.values())
+        assert effects <= len(ids) * (STEPS + 1) + kills * len(ids), "each kill repeats at most what was in flight"
+        assert max(counts.values()) <= 1 + kills
 
 
-def test_a_write_that_was_confirmed_survives_the_kill(tmp_path: Path) -> None:
-    grpc_port, http_port = free_ports(2)
-    sidecar = start_sidecar(tmp_path / "s.db", grpc_port=grpc_port, http_port=http_port)
-    with client_of(sidecar.api) as scenario:
+def test_a_write_that_was_confirmed_survives_the_kill(own_sidecar: OpenSidecar, tmp_path: Path) -> None:
+    with (
+        own_sidecar() as sidecar,
+        running_worker_process(sidecar.api, tmp_path / "ledger") as worker,
+        client_of(sidecar.api) as scenario,
+    ):
         ids = [scenario.start("mixed") for _ in range(50)]
         sidecar.kill()
-    with (
-        running_sidecar(tmp_path / "s.db", grpc_port=grpc_port, http_port=http_port) as again,
-        client_of(again.api) as scenario,
-    ):
-        assert set(scenario.client.iter_workflow_instance_ids()) == set(ids)
+        worker.kill()
+        sidecar.start()
+        listed = asked_again(lambda: set(scenario.client.iter_workflow_instance_ids()))
+    assert listed >= set(ids)
 
 
 def test_a_sidecar_that_is_told_to_stop_stops_cleanly(tmp_path: Path) -> None:
@@ -130,19 +148,74 @@ def test_a_sidecar_that_is_told_to_stop_stops_cleanly(tmp_path: Path) -> None:
     assert not (tmp_path / "s.db-wal").exists()
 
 
-def test_a_subscription_goes_on_after_the_sidecar_was_killed(tmp_path: Path) -> None:
-    grpc_port, http_port = free_ports(2)
-    setattr(settings, "DAPR_HTTP_PORT", http_port)  # noqa: B010 - the SDK sets its settings dynamically
-    sidecar = start_sidecar(tmp_path / "s.db", grpc_port=grpc_port, http_port=http_port)
-    with DaprClient(address=f"127.0.0.1:{grpc_port}") as client:
+@pytest.fixture
+def open_dapr_client(monkeypatch: pytest.MonkeyPatch) -> Callable[[DaprApi], DaprClient]:
+    """The SDK's client of everything but workflows."""
+
+    def open_one(api: DaprApi) -> DaprClient:
+        monkeypatch.setattr(settings, "DAPR_HTTP_PORT", api.http_port)
+        return DaprClient(address=f"{api.host}:{api.grpc_port}")
+
+    return open_one
+
+
+def take_until(subscription: Any, data: bytes) -> list[bytes]:
+    """What comes until an event has these data; each is answered."""
+    got: list[bytes] = []
+    while not got or got[-1] != data:
+        message = subscription.next_message()
+        subscription.respond_success(message)
+        got.append(message.raw_data())
+    return got
+
+
+def test_a_subscription_goes_on_after_the_sidecar_was_killed(
+    own_sidecar: OpenSidecar, open_dapr_client: Callable[[DaprApi], DaprClient]
+) -> None:
+    with own_sidecar() as sidecar, open_dapr_client(sidecar.api) as client, ThreadPoolExecutor(1) as pool:
         subscription: Any = client.subscribe("pubsub", "topic")
         client.publish_event("pubsub", "topic", "before")
+        before = subscription.next_message()
+        subscription.respond_success(before)
+        sidecar.kill()
+        sidecar.start()
+        taken = pool.submit(take_until, subscription, b"after")
+
+        def is_taken() -> bool:
+            with contextlib.suppress(DaprGrpcError):
+                client.publish_event("pubsub", "topic", "after")  # the broker in memory drops it while nobody is there
+            return taken.done()
+
+        wait_until(is_taken, "the subscription is there again")
+        got = taken.result()
+        subscription.close()
+    assert before.raw_data() == b"before"
+    assert set(got) <= {b"before", b"after"}, "an answer under way at the kill may be lost, then the event comes again"
+
+
+def test_an_event_that_was_not_answered_comes_again_after_the_kill(
+    own_sidecar: OpenSidecar, open_dapr_client: Callable[[DaprApi], DaprClient]
+) -> None:
+    with own_sidecar() as sidecar, open_dapr_client(sidecar.api) as client:
+        if not sidecar.api.keeps_events:
+            pytest.skip("Dapr's broker in memory loses it; Redis keeps it")
+        subscription: Any = client.subscribe("pubsub", "topic")
+        client.publish_event("pubsub", "topic", "1")
         unanswered = subscription.next_message()
         sidecar.kill()
-        with running_sidecar(tmp_path / "s.db", grpc_port=grpc_port, http_port=http_port):
-            again = subscription.next_message()
-            subscription.respond_success(again)
-            client.publish_event("pubsub", "topic", "after")
-            after = subscription.next_message()
-            subscription.close()
-    assert (again.id(), after.raw_data()) == (unanswered.id(), b"after")
+        sidecar.start()
+        again = subscription.next_message()
+        subscription.respond_success(again)
+        subscription.close()
+    assert again.id() == unanswered.id()
+
+
+def test_state_that_was_saved_is_there_after_the_kill(
+    own_sidecar: OpenSidecar, open_dapr_client: Callable[[DaprApi], DaprClient]
+) -> None:
+    with own_sidecar() as sidecar, open_dapr_client(sidecar.api) as client:
+        client.save_state("statestore", "key", "value")
+        sidecar.kill()
+        sidecar.start()
+        found = asked_again(lambda: client.get_state("statestore", "key").data)
+    assert found == b"value"
