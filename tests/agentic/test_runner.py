@@ -10,8 +10,10 @@ from hub import AgentRunner, DurableAgent, memory
 from hub.errors import HubError
 from hub.events import Event
 from hub.questions import QuestionRecord, Questions
-from hub.workflows import Context, workflow
+from hub.workflows import Context, DaprAddress, open_connection, workflow
+from hub.workflows.components import Need, check_components
 from hub.workflows.errors import MissingComponentError
+from tests.tooling.ports import free_port
 
 RunnerOf = Callable[..., AgentRunner]
 
@@ -79,3 +81,9 @@ async def test_a_runner_tells_runs_of_answers_that_somebody_gave_and_died(
         monkeypatch.undo()
     async with runner_of(agent, workflows=[asks_for_more]) as runner:
         assert await runner.runs.result(run_id, timeout_s=20) == "accept"
+
+
+async def test_a_dapr_that_is_away_stops_no_program(one_event_loop: None) -> None:
+    """Its components stay unchecked: a runner that opens while Dapr is being started again goes on."""
+    async with open_connection(DaprAddress(grpc_port=free_port())) as connection:
+        await check_components(connection, [Need(kind="state", name="statestore", whose="a test")], patience_s=0.3)

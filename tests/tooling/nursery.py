@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -104,6 +105,8 @@ def _become(request: dict[str, Any]) -> NoReturn:
         code = getattr(importlib.import_module(module), name)()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
+    except BaseException:  # noqa: BLE001 - told here: nothing is left to tell it after `_exit`
+        traceback.print_exc()
     finally:
         sys.stderr.flush()
         os._exit(code or 0)
