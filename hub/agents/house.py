@@ -25,6 +25,9 @@ class House:
     """The hub's own catalogue, in the hub."""
     own_urls: frozenset[str] = frozenset()
     """Addresses that are this hub itself: what is called there takes no network."""
+    idle_s: float = 300.0
+    """Seconds without use after which a memory, or a connection to a server of tools, is closed; a later step opens it
+    again."""
 
 
 @runtime_checkable

