@@ -80,7 +80,10 @@ class Subscriber:
         initial = pubsub_pb.SubscribeTopicEventsRequestInitialAlpha1(pubsub_name=self._pubsub, topic=topic)
 
         async def handle(message: callback_pb.TopicEventRequest) -> None:
-            status = await self._start_runs(topic, message)
+            # A start that is broken off leaves Dapr with a turn for a worker that leaves, too: see `hub.workflows.due`.
+            status = _RETRY
+            with anyio.CancelScope(shield=True):
+                status = await self._start_runs(topic, message)
             limit.release()
             processed = pubsub_pb.SubscribeTopicEventsRequestProcessedAlpha1(
                 id=message.id, status=callback_pb.TopicEventResponse(status=status)

@@ -4,6 +4,7 @@ import logging
 
 from hub.workflows.address import Method
 from hub.workflows.driver import Driver
+from hub.workflows.due import Due
 from hub.workflows.failure import Failure
 from hub.workflows.history_cache import HistoryCache
 from hub.workflows.mismatch import mismatch
@@ -21,6 +22,8 @@ from hub.workflows.workflow import Functions
 
 _sdk_log = logging.getLogger(f"{__name__}.sdk")
 _sdk_log.setLevel(logging.WARNING)
+_BEGINNING = 8
+"""As many entries at the most until a history says what it is of."""
 
 
 class Turns:
@@ -39,6 +42,7 @@ class Turns:
         self._driver = driver
         self._read_history = read_history
         self._histories = HistoryCache(max_runs, max_bytes)
+        self.due = Due()
         self.renew()
 
     def renew(self) -> None:
@@ -62,9 +66,11 @@ class Turns:
         Raises:
             DaprDownError: the history, which Dapr believed to be known here, cannot be read.
         """
+        self.due.turn_arrived(request.instanceId, request.newEvents)
         committed = await self._committed(request)
         response = self.replay(request.instanceId, committed, list(request.newEvents))
         response.completionToken = token
+        self.due.turn_answered(request.instanceId, [*committed[:_BEGINNING], *request.newEvents], response)
         if any(action.HasField("completeWorkflow") for action in response.actions):
             self._histories.forget(request.instanceId)
         else:

@@ -21,12 +21,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hub.errors import HubError, TooLargeError
 from hub.workflows.address import DaprAddress, DaprConnection, Headers, anyio_cancellation, open_connection
+from hub.workflows.at_once import each_at_once
 from hub.workflows.driver import Driver
+from hub.workflows.due import PATIENCE_S
 from hub.workflows.errors import DaprDownError, DaprFailedError
 from hub.workflows.failure import Failure
 from hub.workflows.sdk import WORKFLOW_SERVICE, Empty, StringValue, orchestration_pb, service_pb
 from hub.workflows.step_runner import StepRunner
 from hub.workflows.steps_in_flight import StepInFlight, StepsInFlight
+from hub.workflows.stuck import tell_if_stuck
 from hub.workflows.turns import Turns
 from hub.workflows.values import DEFAULT_MAX_PAYLOAD_BYTES
 from hub.workflows.workflow import Functions
@@ -34,6 +37,7 @@ from hub.workflows.workflow import Functions
 _log = logging.getLogger(__name__)
 _STATEFUL_HISTORY = 2
 _DELIVERY_TRIES_S = 30.0
+_WAITS_AT_ONCE = 16
 WORKER_HEADER = "hub-worker"
 WORKFLOWS_HEADER = "hub-workflows-bin"
 
@@ -53,6 +57,9 @@ class WorkerSettings(BaseModel):
     start_timeout_s: float = Field(default=30, gt=0, description="Seconds until Dapr has to be there at the start.")
     stop_timeout_s: float = Field(
         default=5, ge=0, description="Seconds that steps may still take when the worker stops."
+    )
+    taken_within_s: float = Field(
+        default=10, gt=0, description="Seconds until Dapr has to count this worker; else the log tells."
     )
     keepalive_s: float = Field(default=20, gt=0, description="Seconds between signs of life to Dapr.")
 
@@ -84,6 +91,8 @@ class Worker:
         self._complete_step = connection.method(
             WORKFLOW_SERVICE, "CompleteActivityTask", service_pb.CompleteTaskResponse
         )
+        self._connection = connection
+        self._wait_started = connection.method(WORKFLOW_SERVICE, "WaitForInstanceStart", service_pb.GetInstanceResponse)
         self._turns = Turns(
             functions,
             Driver(functions.steps, max_payload_bytes=settings.max_payload_bytes),
@@ -95,6 +104,7 @@ class Worker:
         self._stopping = False
         self._under_way = 0
         self._idle = anyio.Event()
+        self._arrived = anyio.Event()
         self._stream: Any = None
 
     @property
@@ -129,11 +139,25 @@ class Worker:
             delay = min(delay * 2, 5.0)
 
     async def drain(self) -> None:
-        """Take nothing new, and wait until what is under way has ended."""
+        """Take no new steps, and wait until what is under way has ended, with the turns that follow from it."""
         self._stopping = True
-        while self._under_way:
-            self._idle = anyio.Event()
-            await self._idle.wait()
+        while True:
+            while self._under_way:
+                self._idle = anyio.Event()
+                await self._idle.wait()
+            if (wait_s := self._turns.due.wait_s()) > 0:
+                self._arrived = anyio.Event()
+                with anyio.move_on_after(wait_s):
+                    await self._arrived.wait()
+            elif written := self._turns.due.take_written():
+                await each_at_once(self._wait_written, written, at_most=_WAITS_AT_ONCE)
+            else:
+                return
+
+    async def _wait_written(self, run_id: str) -> None:
+        """Wait until Dapr has done what a run's last turn asked for: it looks at the run only after that."""
+        with contextlib.suppress(HubError):
+            await self._wait_started(service_pb.GetInstanceRequest(instanceId=run_id), timeout_s=PATIENCE_S)
 
     async def _take_items(self) -> None:
         # Dapr sends nothing on the stream, not even headers, until there is work: Hello tells that it is there.
@@ -146,6 +170,7 @@ class Worker:
             async with anyio.create_task_group() as group:
                 self._ready.set()
                 group.start_soon(self._keep_alive)
+                group.start_soon(tell_if_stuck, self._connection, self._settings.taken_within_s)
                 await self._read(stream)
                 group.cancel_scope.cancel()
         except* grpc.aio.AioRpcError as errors:
@@ -157,8 +182,7 @@ class Worker:
         self._stream = stream
         try:
             async for item in cast("AsyncIterable[service_pb.WorkItem]", stream):
-                if not self._stopping:
-                    self._take(item)
+                self._take(item)
         except asyncio.CancelledError:
             await anyio_cancellation()
             if self._stream is stream:
@@ -173,7 +197,8 @@ class Worker:
     def _take(self, item: service_pb.WorkItem) -> None:
         if item.HasField("workflowRequest"):
             self._start(self._turn, item.workflowRequest, item.completionToken)
-        elif item.HasField("activityRequest"):
+            self._arrived.set()
+        elif item.HasField("activityRequest") and not self._stopping:
             step, is_new = self._in_flight.arrived(item.activityRequest, item.completionToken)
             if is_new:
                 self._start(self._step, step)
@@ -251,9 +276,11 @@ class Worker:
         delay = 0.1
         while True:
             response.completionToken = step.token
+            self._turns.due.step_ended(response.instanceId, response.taskId)
             try:
                 await self._complete_step(response)
             except (DaprDownError, DaprFailedError):
+                self._turns.due.step_refused(response.instanceId, response.taskId)
                 if time.monotonic() + delay > until or self._stopping:
                     return
                 await anyio.sleep(delay)
@@ -262,6 +289,7 @@ class Worker:
                 response.ClearField("result")
                 response.failureDetails.CopyFrom(to_details(Failure.of(error)))
             except HubError as error:
+                self._turns.due.step_refused(response.instanceId, response.taskId)
                 _log.warning("step %s of run %s: %s", step.request.name, response.instanceId, error)
                 return
             else:
