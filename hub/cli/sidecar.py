@@ -7,7 +7,6 @@ import typer
 
 from hub.cli.options import JsonOption
 from hub.cli.output import note, write_json
-from hub.sidecar.settings import MIB
 
 if TYPE_CHECKING:
     from hub.sidecar.server import Sidecar
@@ -48,13 +47,13 @@ def sidecar(
     max_message_bytes: Annotated[
         int,
         typer.Option("--max-message-bytes", metavar="N", min=1, help="Largest request; a larger one is refused."),
-    ] = 16 * MIB,
+    ] = 16 * 2**20,
     max_work_item_bytes: Annotated[
         int,
         typer.Option(
             "--max-work-item-bytes", metavar="N", min=1, help="Largest history a worker gets; a run beyond it stalls."
         ),
-    ] = 128 * MIB,
+    ] = 128 * 2**20,
     worker_lease_s: Annotated[
         float,
         typer.Option("--worker-lease-s", metavar="S", min=1, help="Silence after which a worker loses its items."),
