@@ -109,6 +109,8 @@ class DaprSetup:
     """The folder with the YAML of the components."""
     ports: DaprPorts
     app_id: str = APP_ID
+    is_profiled: bool = False
+    """Whether daprd answers profilers on its own port."""
 
     @property
     def health_urls(self) -> tuple[str, str]:
@@ -157,6 +159,7 @@ class DaprSetup:
             *("--placement-host-address", f"{HOST}:{ports.placement}"),
             *("--scheduler-host-address", f"{HOST}:{ports.scheduler}"),
             *("--max-body-size", _MAX_BODY, "--log-level", "info"),
+            *(["--enable-profiling"] if self.is_profiled else []),
         ]
 
 

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from hub.app.dapr_programs import HOST, DaprSetup
 from tests.sidecar.daprd import find_programs, free_ports
 from tests.sidecar.processes import DaprApi, SidecarProcess, start_sidecar
-from tests.tooling.dapr import READY_S, Store, prepared_dapr, start_dapr
+from tests.tooling.dapr import READY_S, Store, hangs_for_good, prepared_dapr, start_dapr
 from tests.tooling.programs import open_program
 
 Kind = Literal["embedded"] | Store
@@ -27,6 +27,10 @@ class OwnSidecar(Protocol):
 
     def start(self) -> None:
         """Start it again and wait until it answers; its address is the same."""
+
+    def hangs(self) -> bool:
+        """Whether it hangs for good, by a known defect of its own."""
+        ...
 
 
 class _Embedded:
@@ -45,6 +49,9 @@ class _Embedded:
 
     def start(self) -> None:
         self._process = self._started()
+
+    def hangs(self) -> bool:
+        return False
 
     def _started(self) -> SidecarProcess:
         grpc_port, http_port = self._ports
@@ -73,6 +80,9 @@ class _Daprd:
         command, log = self._setup.commands()["daprd"], self._setup.log_of("daprd")
         self._program = self._stack.enter_context(open_program(command, log, cwd=self._setup.folder))
         self._program.wait_for_answer(self._setup.health_urls[0], status=204, deadline_s=READY_S)
+
+    def hangs(self) -> bool:
+        return hangs_for_good(self._setup)
 
 
 @contextlib.contextmanager

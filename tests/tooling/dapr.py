@@ -2,6 +2,8 @@
 
 import importlib
 import os
+import time
+import urllib.request
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -56,7 +58,19 @@ def prepared_dapr(programs: Path, folder: Path, store: Store = "sqlite") -> Gene
         else:
             text = sqlite_resources(folder / "state.db")
         write_resources(resources, text)
-        yield DaprSetup(programs=programs, folder=folder, resources=resources, ports=DaprPorts.free())
+        ports = DaprPorts.free()
+        yield DaprSetup(programs=programs, folder=folder, resources=resources, ports=ports, is_profiled=True)
+
+
+def hangs_for_good(setup: DaprSetup) -> bool:
+    """Whether daprd waits for itself since its last worker left: it still takes leave of it (docs/real-dapr.md)."""
+    url = f"http://{LOOPBACK}:{setup.ports.daprd_profile}/debug/pprof/goroutine?debug=1"
+    for pause_s in (0.0, 0.5, 1.5):
+        time.sleep(pause_s)
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            if b"UnRegisterActorTypes" not in answer.read():
+                return False
+    return True
 
 
 def redis_resources(address: str, password: str = "") -> str:
