@@ -45,3 +45,21 @@ def test_the_code_names_no_broker() -> None:
     named = re.compile(r"redis|kafka|rabbitmq|valkey", re.IGNORECASE)
     assert [str(file.relative_to(_ROOT)) for file in files if named.search(file.read_text(encoding="utf-8"))] == []
     assert len(files) > 100, "they were looked for where they are"
+
+
+def test_each_difference_between_the_sidecars_names_tests_that_are_there() -> None:
+    page = (_ROOT / "docs" / "sidecar.md").read_text(encoding="utf-8")
+    table = page[page.index("## Where it differs from Dapr") :]
+    rows = [row.split("|")[1:-1] for row in table.splitlines() if row.startswith("|")][2:]
+    rows = [row for row in rows if not row[0].strip().startswith("**")]
+    assert len(rows) > 15
+    sources = {
+        "D": (_ROOT / "tests" / "dapr" / "test_differences.py").read_text(encoding="utf-8"),
+        "S": "".join(path.read_text(encoding="utf-8") for path in (_ROOT / "tests" / "sidecar").glob("test_*.py")),
+    }
+    for row in rows:
+        named = re.findall(r"`([DS])::(\w+)`", row[-1])
+        assert named or "chance" in row[-1], row[0]
+        assert [name for where, name in named if f"def {name}(" not in sources[where]] == []
+    shown = [name for row in rows for where, name in re.findall(r"`([DS])::(\w+)`", row[-1]) if where == "D"]
+    assert sorted(shown) == sorted(re.findall(r"^def (test_\w+)", sources["D"], re.MULTILINE))
