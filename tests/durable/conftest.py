@@ -75,6 +75,7 @@ async def worker(
         async with open_worker(connection, build_functions()):
             yield worker_kind
     else:
+        threads = set(threading.enumerate())
         runtime: Any = wf.WorkflowRuntime(host=address.host, port=str(address.grpc_port))
         register(runtime, build_functions())
         await anyio.to_thread.run_sync(runtime.start)
@@ -88,7 +89,18 @@ async def worker(
             del loop, thread
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)  # the SDK never closes its worker's event loop
-            gc.collect()
+            with anyio.move_on_after(10):
+                while True:  # a thread of that loop's executor may be at its last call, and holds the loop until then
+                    gc.collect()
+                    left = [each for each in threading.enumerate() if each not in threads and _is_executors(each)]
+                    if not left:
+                        break
+                    await anyio.to_thread.run_sync(left.pop().join, 0.1)
+
+
+def _is_executors(thread: threading.Thread) -> bool:
+    """Whether it belongs to an event loop's default executor."""
+    return thread.name.startswith("asyncio_")
 
 
 @pytest.fixture(scope="session")
