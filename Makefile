@@ -34,6 +34,7 @@ demo: frameworks ## Start the quickstart, take a tour and serve (ONCE=1: end aft
 	$(BIN)/python -m examples.review_graph.tour
 	$(BIN)/python -m examples.research_team.tour
 	$(BIN)/python -m examples.coordinator.tour
+	$(BIN)/python -m examples.greeter.tour
 	UV=$(UV) ONCE=$(ONCE) $(BIN)/python -m examples.quickstart.tour
 
 dapr: ## Build Dapr's own programs, once, for the tests and `hub up --dapr` (needs Go 1.26.5)
