@@ -176,6 +176,18 @@ def test_a_start_waits_for_a_worker_on_dapr_only(embedded: DaprApi, on_sqlite: D
                 assert scenario.finish(run_id).serialized_output == "1"
 
 
+def test_an_id_with_a_slash_is_taken_by_the_embedded_sidecar_only(embedded: DaprApi, on_sqlite: DaprApi) -> None:
+    run_id = f"orders/{new_id()}"
+    for api in (embedded, on_sqlite):
+        with working(api, {"waiting": waiting}) as client:
+            if api is embedded:
+                assert client.schedule_new_workflow("waiting", instance_id=run_id) == run_id
+                client.terminate_workflow(run_id)
+            else:
+                with pytest.raises(grpc.RpcError, match="job name is invalid"):
+                    client.schedule_new_workflow("waiting", instance_id=run_id)
+
+
 def test_a_run_is_ended_without_a_worker_on_the_embedded_sidecar_only(embedded: DaprApi, on_sqlite: DaprApi) -> None:
     for api in (embedded, on_sqlite):
         with open_scenario(api.host, api.grpc_port) as scenario:
