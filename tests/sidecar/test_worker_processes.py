@@ -56,7 +56,7 @@ def test_an_event_while_there_is_no_worker_waits_for_one_or_is_refused(
     with own_sidecar() as sidecar, open_scenario(sidecar.api.host, sidecar.api.grpc_port) as scenario:
         with running_worker_process(sidecar.api, ledger):
             run_id = scenario.start_and_wait_for_start("mixed")
-            wait_until(lambda: scenario.event_types(run_id).count("TASK_COMPLETED") == STEPS, "its steps are done")
+            wait_until(lambda: "CHILD_WORKFLOW_INSTANCE_COMPLETED" in scenario.event_types(run_id), "it waits")
         if sidecar.api.is_embedded:
             scenario.client.raise_workflow_event(run_id, "go", data=100)
         else:  # Dapr has nobody to keep it: a run lives where its workers are
@@ -70,14 +70,19 @@ def test_an_event_while_there_is_no_worker_waits_for_one_or_is_refused(
 
 
 def test_the_steps_of_a_killed_worker_go_to_another(own_sidecar: OpenSidecar, tmp_path: Path) -> None:
+    """There is another one all the time: daprd may hang when its last worker goes, see docs/real-dapr.md."""
     ledger = tmp_path / "ledger"
-    with own_sidecar() as sidecar, open_scenario(sidecar.api.host, sidecar.api.grpc_port) as scenario:
-        with running_worker_process(sidecar.api, ledger) as first:
-            run_id = scenario.start("slow_steps")
-            wait_until(lambda: steps_of(ledger, run_id)["1"], "the second step has begun")
-            first.kill()
-        with running_worker_process(sidecar.api, ledger):
-            assert output_of(scenario.finish(run_id)) == TOTAL
+    with (
+        own_sidecar() as sidecar,
+        open_scenario(sidecar.api.host, sidecar.api.grpc_port) as scenario,
+        running_worker_process(sidecar.api, ledger) as first,
+        running_worker_process(sidecar.api, ledger) as second,
+    ):
+        run_id = scenario.start("slow_steps")
+        wait_until(lambda: steps_of(ledger, run_id)["1"], "the second step has begun")
+        at_work = ledger_of(ledger)[-1][2]
+        (first if str(first.pid) == at_work else second).kill()
+        assert output_of(scenario.finish(run_id)) == TOTAL
     counts = steps_of(ledger, run_id)
     assert counts["0"] == 1, "a finished step is not run again"
     assert counts["1"] == 2, "the step in flight is run once more"
