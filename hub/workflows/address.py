@@ -88,6 +88,10 @@ _TORN_READ: Final = "missing from state store"
 """What daprd 1.18 says when it reads a run that it is writing at the same moment; the next look finds it whole."""
 _NO_COMPONENT: Final = re.compile(r"\bis not (found|configured)\b")
 """How daprd 1.18 tells that it lacks a component; the codes that it sends with that mean other things too."""
+_NO_WORKER: Final = re.compile(r"did not find address for actor|actor type dapr\.internal\.\S+ not registered")
+"""What daprd 1.18 says to an event, a pause or an end of a run while no worker is connected; the second for a run that it
+had to do with before.
+"""
 _TORN_READ_TRIES: Final = 20
 _TORN_READ_PAUSE_S: Final = 0.05
 
@@ -152,6 +156,10 @@ def to_hub_error(error: grpc.aio.AioRpcError, method: str, address: DaprAddress)
         return DaprDownError(f"Dapr does not answer at {address.target} ({code.name.lower()}); it is tried again")
     if code == grpc.StatusCode.NOT_FOUND or (code == grpc.StatusCode.UNKNOWN and "no such instance" in details):
         return UnknownNameError(f"{method}: Dapr knows no such run")
+    if _NO_WORKER.search(details):
+        return DaprDownError(
+            f"{method}: no worker is connected to Dapr at {address.target}; start a program that has one"
+        )
     if code in (grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.ALREADY_EXISTS, grpc.StatusCode.ABORTED):
         return RunStateError(f"{method}: {details}")
     if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):

@@ -8,7 +8,17 @@ import anyio
 import pytest
 
 from hub.app.dapr_programs import DaprSetup
-from hub.workflows import Context, DaprAddress, Functions, Runs, open_connection, open_worker, step, workflow
+from hub.workflows import (
+    Context,
+    DaprAddress,
+    DaprDownError,
+    Functions,
+    Runs,
+    open_connection,
+    open_worker,
+    step,
+    workflow,
+)
 from hub.workflows.stuck import tell_if_stuck
 from tests.sidecar.processes import running_sidecar
 from tests.tooling.dapr import find_programs, open_dapr
@@ -82,6 +92,25 @@ async def test_the_next_worker_goes_on_with_what_the_one_before_left(real: DaprS
             async with open_worker(connection, functions):
                 results = [await runs.result(run_id) for run_id in started]
     assert results == [sum(range(8))] * CYCLES
+
+
+@workflow
+async def waits(ctx: Context) -> None:
+    await ctx.wait_event("go")
+
+
+@pytest.mark.daprd
+@pytest.mark.skipif(find_programs() is None, reason="Dapr's own programs were not found (`make dapr`)")
+async def test_an_event_without_a_worker_may_be_sent_again_later(real: DaprSetup) -> None:
+    async with open_connection(DaprAddress(grpc_port=real.ports.grpc)) as connection:
+        runs = Runs(connection)
+        async with open_worker(connection, Functions([waits])):
+            run_id = await runs.start(waits)
+        with pytest.raises(DaprDownError, match="no worker is connected to Dapr at"):
+            await runs.send(run_id, "go")
+        async with open_worker(connection, Functions([waits])):
+            await runs.send(run_id, "go")
+            assert (await runs.wait(run_id, timeout_s=20)).status == "completed"
 
 
 async def test_a_dapr_that_takes_no_worker_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
