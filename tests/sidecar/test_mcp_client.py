@@ -130,10 +130,13 @@ def test_the_tools_of_a_server_are_listed_with_their_schemas(notes: Scenario) ->
 
 
 async def test_the_asynchronous_client_keeps_to_the_tools_it_may_use(with_notes: DaprApi) -> None:
-    workflows = AsyncWorkflowClient(host=with_notes.host, port=str(with_notes.grpc_port))
-    client = AsyncMCPClient(timeout_in_seconds=20, allowed_tools={"add_note"}, wf_client=workflows)
-    await client.connect("notes")
-    assert [tool.name for tool in client.get_server_tools("notes")] == ["add_note"]
+    workflows: Any = AsyncWorkflowClient(host=with_notes.host, port=str(with_notes.grpc_port))
+    try:
+        client = AsyncMCPClient(timeout_in_seconds=20, allowed_tools={"add_note"}, wf_client=workflows)
+        await client.connect("notes")
+        assert [tool.name for tool in client.get_server_tools("notes")] == ["add_note"]
+    finally:
+        await workflows._DaprWorkflowClient__obj.aclose()  # the SDK's class lends its channel, and closes it nowhere
 
 
 def test_a_tool_is_called_by_its_workflow(notes: Scenario) -> None:
