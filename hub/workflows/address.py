@@ -89,9 +89,7 @@ _TORN_READ: Final = "missing from state store"
 _NO_COMPONENT: Final = re.compile(r"\bis not (found|configured)\b")
 """How daprd 1.18 tells that it lacks a component; the codes that it sends with that mean other things too."""
 _NO_WORKER: Final = re.compile(r"did not find address for actor|actor type dapr\.internal\.\S+ not registered")
-"""What daprd 1.18 says to an event, a pause or an end of a run while no worker is connected; the second for a run that it
-had to do with before.
-"""
+"""What daprd 1.18 says to an event, a pause or an end of a run while no worker is connected."""
 _TORN_READ_TRIES: Final = 20
 _TORN_READ_PAUSE_S: Final = 0.05
 
