@@ -12,11 +12,11 @@ from google.protobuf.empty_pb2 import Empty
 from hub.errors import InvalidInputError
 from hub.events.event import Json
 from hub.workflows import STORE_RETRY, Context, DaprConnection, current_step, workflow
+from hub.workflows.address import RUNTIME_SERVICE
 from hub.workflows.trace import as_event_attributes
 
 PUBLISH_STEP: Final = "hub.events.publish_step"
 DEFAULT_TYPE: Final = "hub.event"
-_SERVICE = "dapr.proto.runtime.v1.Dapr"
 
 
 class Publisher:
@@ -24,7 +24,7 @@ class Publisher:
 
     def __init__(self, dapr: DaprConnection, pubsub: str) -> None:
         self._pubsub = pubsub
-        self._publish = dapr.method(_SERVICE, "PublishEvent", Empty)
+        self._publish = dapr.method(RUNTIME_SERVICE, "PublishEvent", Empty)
 
     async def publish(
         self,

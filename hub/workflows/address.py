@@ -29,6 +29,8 @@ Headers = Sequence[tuple[str, str | bytes]]
 
 WORKFLOW_SERVICE: Final = "TaskHubSidecarService"
 """The gRPC service of workflows; it has no package."""
+RUNTIME_SERVICE: Final = "dapr.proto.runtime.v1.Dapr"
+"""The gRPC service of everything else."""
 _OPTIONS: Sequence[tuple[str, Any]] = (
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),

@@ -9,13 +9,12 @@ import anyio
 from dapr.proto.runtime.v1 import metadata_pb2 as metadata_pb
 
 from hub.errors import HubError
-from hub.workflows.address import DaprConnection
+from hub.workflows.address import RUNTIME_SERVICE, DaprConnection
 from hub.workflows.errors import MissingComponentError
 
 _log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 0.2
-_SERVICE = "dapr.proto.runtime.v1.Dapr"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +59,7 @@ async def check_components(dapr: DaprConnection, needs: Iterable[Need], *, patie
 
 async def _components(dapr: DaprConnection, patience_s: float) -> Sequence[metadata_pb.RegisteredComponents] | None:
     """What Dapr has; None: it does not say within the time."""
-    get = dapr.method(_SERVICE, "GetMetadata", metadata_pb.GetMetadataResponse)
+    get = dapr.method(RUNTIME_SERVICE, "GetMetadata", metadata_pb.GetMetadataResponse)
     with anyio.move_on_after(patience_s):
         while True:
             try:

@@ -9,10 +9,9 @@ from dapr.proto.common.v1 import common_pb2 as common_pb
 from dapr.proto.runtime.v1 import state_pb2 as state_pb
 from google.protobuf.empty_pb2 import Empty
 
-from hub.workflows.address import DaprConnection
+from hub.workflows.address import RUNTIME_SERVICE, DaprConnection
 from hub.workflows.errors import DaprFailedError, RunStateError
 
-_SERVICE = "dapr.proto.runtime.v1.Dapr"
 _BULK = 500
 
 
@@ -55,11 +54,11 @@ class StateStore:
 
     def __init__(self, connection: DaprConnection, name: str = "statestore") -> None:
         self.name = name
-        self._get = connection.method(_SERVICE, "GetState", state_pb.GetStateResponse)
-        self._get_bulk = connection.method(_SERVICE, "GetBulkState", state_pb.GetBulkStateResponse)
-        self._save = connection.method(_SERVICE, "SaveState", Empty)
-        self._delete = connection.method(_SERVICE, "DeleteState", Empty)
-        self._transact = connection.method(_SERVICE, "ExecuteStateTransaction", Empty)
+        self._get = connection.method(RUNTIME_SERVICE, "GetState", state_pb.GetStateResponse)
+        self._get_bulk = connection.method(RUNTIME_SERVICE, "GetBulkState", state_pb.GetBulkStateResponse)
+        self._save = connection.method(RUNTIME_SERVICE, "SaveState", Empty)
+        self._delete = connection.method(RUNTIME_SERVICE, "DeleteState", Empty)
+        self._transact = connection.method(RUNTIME_SERVICE, "ExecuteStateTransaction", Empty)
 
     async def get(self, key: str) -> Stored | None:
         """The value under this key, or None."""

@@ -7,7 +7,7 @@ import anyio
 from dapr.proto.runtime.v1 import metadata_pb2 as metadata_pb
 
 from hub.errors import HubError
-from hub.workflows.address import DaprConnection
+from hub.workflows.address import RUNTIME_SERVICE, DaprConnection
 
 _log = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ async def tell_if_stuck(dapr: DaprConnection, after_s: float) -> None:
     Source: Dapr's gRPC API, GetMetadata, `workflows.connected_workers`.
     """
     await anyio.sleep(after_s)
-    get = dapr.method("dapr.proto.runtime.v1.Dapr", "GetMetadata", metadata_pb.GetMetadataResponse)
+    get = dapr.method(RUNTIME_SERVICE, "GetMetadata", metadata_pb.GetMetadataResponse)
     answer: metadata_pb.GetMetadataResponse | None = None
     with contextlib.suppress(HubError):
         answer = await get(metadata_pb.GetMetadataRequest(), timeout_s=10.0)

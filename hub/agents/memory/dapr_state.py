@@ -16,9 +16,9 @@ from hub.agents.memory.window import Window
 from hub.agents.messages import Message
 from hub.errors import BusyError
 from hub.workflows import DaprConnection
+from hub.workflows.address import RUNTIME_SERVICE
 from hub.workflows.errors import RunStateError
 
-_SERVICE = "dapr.proto.runtime.v1.Dapr"
 _TRIES = 20
 _KEYS_KEPT = 200
 
@@ -52,10 +52,10 @@ class _DaprStateStore:
     def __init__(self, dapr: DaprConnection, store: str, window: Window) -> None:
         self._store = store
         self._window = window
-        self._get = dapr.method(_SERVICE, "GetState", state_pb.GetStateResponse)
-        self._bulk = dapr.method(_SERVICE, "GetBulkState", state_pb.GetBulkStateResponse)
-        self._save = dapr.method(_SERVICE, "SaveState", Empty)
-        self._delete = dapr.method(_SERVICE, "DeleteBulkState", Empty)
+        self._get = dapr.method(RUNTIME_SERVICE, "GetState", state_pb.GetStateResponse)
+        self._bulk = dapr.method(RUNTIME_SERVICE, "GetBulkState", state_pb.GetBulkStateResponse)
+        self._save = dapr.method(RUNTIME_SERVICE, "SaveState", Empty)
+        self._delete = dapr.method(RUNTIME_SERVICE, "DeleteBulkState", Empty)
 
     async def recall(self, thread: str, query: str) -> Recalled:
         head, _ = await self._head(thread)
