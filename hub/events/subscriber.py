@@ -16,7 +16,7 @@ from dapr.proto.runtime.v1 import appcallback_pb2 as callback_pb
 from dapr.proto.runtime.v1 import pubsub_pb2 as pubsub_pb
 from google.protobuf.json_format import MessageToDict
 
-from hub.errors import HubError
+from hub.errors import HubError, TooLargeError
 from hub.events.event import Event, decode_data
 from hub.events.publish import Publisher
 from hub.events.subscription import Subscription
@@ -123,10 +123,8 @@ class Subscriber:
 
     async def _start_run(self, subscription: Subscription, event: Event) -> None:
         try:
-            await self._start(subscription, {"event": event.envelope}, event)
-        except HubError as error:
-            if error.retryable:
-                raise
+            await self._start_delivery(subscription, {"event": event.envelope}, event)
+        except TooLargeError as error:
             _log.warning("event %s of topic %s can have no run (%s); it is put aside", event.id, event.topic, error)
             await self._put_aside(subscription, event, str(error))
 
@@ -143,9 +141,9 @@ class Subscriber:
             event_id=hashlib.sha256(run_id.encode()).hexdigest()[:32],
         )
         about = {key: value for key, value in event.envelope.items() if key != "data"}
-        await self._start(subscription, {"event": about, "refused": why}, event)
+        await self._start_delivery(subscription, {"event": about, "refused": why}, event)
 
-    async def _start(self, subscription: Subscription, arguments: Mapping[str, Any], event: Event) -> None:
+    async def _start_delivery(self, subscription: Subscription, arguments: Mapping[str, Any], event: Event) -> None:
         run_id, trace = subscription.run_id(event), trace_in(event.envelope) or None
         await self._runs.start(subscription.delivery, arguments, run_id=run_id, meta=trace)
 
