@@ -26,6 +26,8 @@ class RetryPolicy:
     """Share of the delay that is left to chance, 0 to 1; the same on each replay."""
     max_wait_s: float = 3_600.0
     """The most that waits for `RetryAfterError` may add up to."""
+    known_only: bool = False
+    """Whether an error that does not say of itself that it is retryable ends the step at once."""
     never_on: tuple[type[BaseException] | str, ...] = ()
     """Exceptions, as classes or names of classes, that end the step at once."""
 
@@ -52,7 +54,8 @@ class RetryPolicy:
         if failure.retry_after_s is not None:
             wait = max(0.0, failure.retry_after_s)
             return wait if waited_s + wait <= self.max_wait_s else None
-        if failure.retryable is False or attempts >= self.max_attempts:
+        is_final = not failure.retryable if self.known_only else failure.retryable is False
+        if is_final or attempts >= self.max_attempts:
             return None
         delay = min(self.first_delay_s * self.backoff ** min(attempts - 1, 64), self.max_delay_s, _LONGEST_DELAY_S)
         return delay * (1 - self.jitter * chance)
@@ -60,5 +63,5 @@ class RetryPolicy:
 
 NO_RETRY = RetryPolicy(max_attempts=1)
 """What a step without a policy gets: one run, and waits for `RetryAfterError`."""
-STORE_RETRY = RetryPolicy(max_attempts=300, max_delay_s=300)
-"""For steps that read or write a store, or a broker: one that is away is waited for, a day in all."""
+STORE_RETRY = RetryPolicy(max_attempts=300, max_delay_s=300, known_only=True)
+"""For steps that read or write a store, or a broker: one that is away is waited for, a day in all; a defect is not."""
