@@ -1,6 +1,6 @@
 """The questions of all runs, kept in Dapr's state."""
 
-import contextlib
+import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +22,8 @@ from hub.workflows.state import Save, StateStore, Stored
 from hub.workflows.steps import Steps
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 _ENDED_TTL_S = 7 * 86_400
 """How long the record of a question that is over tells late answers so."""
@@ -171,10 +173,17 @@ class Questions:
     async def _tell_again(self, records: Sequence[QuestionRecord], *, older_than_s: float) -> int:
         latest = datetime.now(UTC) - timedelta(seconds=older_than_s)
         untold = [each for each in records if each.status == "answered" and (each.answered_at or latest) <= latest]
+        told = 0
         for record in untold:
-            with contextlib.suppress(StaleAnswerError):
+            try:
                 await self._wake(record)
-        return len(untold)
+            except StaleAnswerError:
+                continue
+            except DaprDownError as error:  # nor would the others hear it
+                _log.info("run %s is not told of its answer yet: %s", record.run_id, error)
+                break
+            told += 1
+        return told
 
     async def _wake(self, record: QuestionRecord) -> None:
         """Bring the answer to the run, and see afterwards whether there was one: the run does not wait for that."""

@@ -10,7 +10,7 @@ from hub import AgentRunner, DurableAgent, memory
 from hub.errors import HubError
 from hub.events import Event
 from hub.questions import QuestionRecord, Questions
-from hub.workflows import Context, DaprAddress, open_connection, workflow
+from hub.workflows import Context, DaprAddress, DaprDownError, open_connection, workflow
 from hub.workflows.components import Need, check_components
 from hub.workflows.errors import MissingComponentError
 from tests.tooling.ports import free_port
@@ -87,3 +87,28 @@ async def test_a_dapr_that_is_away_stops_no_program(one_event_loop: None) -> Non
     """Its components stay unchecked: a runner that opens while Dapr is being started again goes on."""
     async with open_connection(DaprAddress(grpc_port=free_port())) as connection:
         await check_components(connection, [Need(kind="state", name="statestore", whose="a test")], patience_s=0.3)
+
+
+async def test_a_dapr_without_a_worker_still_lists_questions(
+    runner_of: RunnerOf, dapr: DaprAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though a run cannot be told of its answer then; the next runner tells it."""
+
+    async def away(self: Questions, record: QuestionRecord) -> None:
+        raise DaprDownError("no worker is connected")
+
+    agent = DurableAgent(model="offline")
+    async with runner_of(agent, workflows=[asks_for_more]) as runner:
+        run_id = await runner.runs.start(asks_for_more)
+        with anyio.fail_after(20):
+            while not (asked := await runner.questions.list(run_id=run_id)):
+                await anyio.lowlevel.checkpoint()
+        monkeypatch.setattr(Questions, "_wake", away)
+        with pytest.raises(DaprDownError):
+            await runner.questions.answer(asked[0].id, {"action": "accept", "content": {}})
+        monkeypatch.setattr("hub.questions.store.TELLING_S", 0.0)
+        assert await runner.questions.list(run_id=run_id) == []
+        assert await runner.questions.redeliver() == 0
+        monkeypatch.undo()
+        assert await runner.questions.redeliver() == 1
+        assert await runner.runs.result(run_id, timeout_s=20) == "accept"
