@@ -253,7 +253,7 @@ class Dispatcher:
         run, seq, item = activity
         if item is None:
             try:
-                item = self._store.read(lambda db, seq=seq: read_activity(db, seq))
+                item = self._store.read(lambda db: read_activity(db, seq))
             except SidecarError:
                 self._waiting.add(run, seq, first=True)
                 raise
