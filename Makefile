@@ -54,7 +54,7 @@ test-all: frameworks ## Run the full numbers and write docs/measured.md
 
 define bench_parts
 	@status=0; \
-	for part in sidecar engine sidecars placement sdk_worker workflows parked agents hosted; do UV=$(UV) $(BIN)/python -m bench.$$part $(1) || status=1; done; \
+	for part in sidecar engine wire sidecars placement sdk_worker workflows parked agents hosted; do UV=$(UV) $(BIN)/python -m bench.$$part $(1) || status=1; done; \
 	exit $$status
 endef
 

@@ -10,8 +10,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import uvloop
@@ -30,10 +31,9 @@ STEPS = 2
 
 
 class NoHeaders:
-    """The context of a call that brings no headers."""
+    """A call that brings no headers."""
 
-    def invocation_metadata(self) -> tuple[()]:
-        return ()
+    metadata: Mapping[str, str] = MappingProxyType({})
 
 
 class EngineWorker:

@@ -65,6 +65,7 @@ def sidecar(
 
     from hub.config.environment import variables
     from hub.sidecar import SidecarSettings
+    from hub.sidecar.errors import SidecarError
     from hub.sidecar.program import run_program
 
     logging.basicConfig(force=True, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -93,11 +94,7 @@ def sidecar(
 
     try:
         run_program(settings, on_ready)
-    except Exception as error:
-        from hub.sidecar.errors import SidecarError  # brings gRPC, which `run_program` has to set up first
-
-        if not isinstance(error, SidecarError):
-            raise
+    except SidecarError as error:
         from hub.runner.embedded import to_hub_error
 
         raise to_hub_error(error) from error

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .errors import SidecarError
 from .program import run_program
 from .settings import MIB, SidecarSettings
 
@@ -64,11 +65,7 @@ def main() -> int:
     )
     try:
         run_program(settings, _announce, stop_with_stdin=args.stop_with_stdin)
-    except Exception as error:
-        from .errors import SidecarError  # brings gRPC, which `run_program` has to set up first
-
-        if not isinstance(error, SidecarError):
-            raise
+    except SidecarError as error:
         sys.stderr.write(f"sidecar: {error}\n")
         return 1
     return 0

@@ -5,8 +5,6 @@ import sqlite3
 import uuid
 from collections.abc import Callable
 
-import grpc.aio
-
 from . import runs
 from .errors import AlreadyExistsError, InvalidRequestError, NotFoundError
 from .history import FINISHED, PENDING, RUNNING, SUSPENDED, Event, from_timestamp, read_history, to_timestamp
@@ -15,6 +13,7 @@ from .proto import BoolValue, history_pb, orchestration_pb, service_pb
 from .rerun import rerun_from_event
 from .store import Store, Transaction
 from .waiting import StatusWaiters
+from .wire import Call
 
 PAGE_SIZE = 1024
 PURGED_AT_ONCE = 500
@@ -35,7 +34,7 @@ class ClientApi:
     async def start(
         self,
         request: service_pb.CreateInstanceRequest,
-        context: "grpc.aio.ServicerContext[service_pb.CreateInstanceRequest, service_pb.CreateInstanceResponse]",
+        call: Call,
     ) -> service_pb.CreateInstanceResponse:
         if not request.name:
             raise InvalidRequestError("a run needs the name of its workflow")
@@ -46,7 +45,7 @@ class ClientApi:
             input=request.input.value if request.HasField("input") else None,
             version=request.version.value if request.HasField("version") else None,
             scheduled_at=None if scheduled is None else from_timestamp(scheduled),
-            trace=_trace_of(request, context),
+            trace=_trace_of(request, call),
             tags=tuple(request.tags.items()),
         )
         if not await self._store.change(lambda tx: runs.create_run(tx, new, self._app_id)):
@@ -200,12 +199,12 @@ def _find(db: sqlite3.Connection, run_id: str) -> tuple[int, int]:
 
 def _trace_of(
     request: service_pb.CreateInstanceRequest,
-    context: "grpc.aio.ServicerContext[service_pb.CreateInstanceRequest, service_pb.CreateInstanceResponse]",
+    call: Call,
 ) -> orchestration_pb.TraceContext | None:
     """The caller's trace: from the request, else from the W3C headers of the call."""
     if request.HasField("parentTraceContext"):
         return request.parentTraceContext
-    headers = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+    headers = {key: value for key, value in call.metadata.items() if isinstance(value, str)}
     parent = headers.get("traceparent", "")
     parts = parent.split("-")
     if len(parts) != 4:  # W3C Trace Context: version, trace id, parent id, flags

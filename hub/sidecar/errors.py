@@ -3,27 +3,25 @@
 The sidecar imports nothing else of the hub, so it has a small tree of its own.
 """
 
-from typing import ClassVar
-
-import grpc
+from .wire import RpcError, Status
 
 
-class SidecarError(Exception):
+class SidecarError(RpcError):
     """A failure that the sidecar names; the message says what was expected and what to do."""
 
-    status: ClassVar[grpc.StatusCode] = grpc.StatusCode.INTERNAL
+    status = Status.INTERNAL
 
 
 class StoreError(SidecarError):
     """The database file cannot be used."""
 
-    status = grpc.StatusCode.UNAVAILABLE
+    status = Status.UNAVAILABLE
 
 
 class DamagedStoreError(StoreError):
     """The file's content is broken; it is left as it is."""
 
-    status = grpc.StatusCode.DATA_LOSS
+    status = Status.DATA_LOSS
 
 
 class ForeignStoreError(StoreError):
@@ -41,7 +39,7 @@ class StoreInUseError(StoreError):
 class StoreFullError(StoreError):
     """Nothing more can be written; what was written before is whole."""
 
-    status = grpc.StatusCode.RESOURCE_EXHAUSTED
+    status = Status.RESOURCE_EXHAUSTED
 
 
 class AddressInUseError(SidecarError):
@@ -51,40 +49,40 @@ class AddressInUseError(SidecarError):
 class StoppingError(SidecarError):
     """The sidecar goes down; clients try again."""
 
-    status = grpc.StatusCode.UNAVAILABLE
+    status = Status.UNAVAILABLE
 
 
 class NotFoundError(SidecarError):
     """There is no such thing."""
 
-    status = grpc.StatusCode.NOT_FOUND
+    status = Status.NOT_FOUND
 
 
 class AlreadyExistsError(SidecarError):
     """The id is taken."""
 
-    status = grpc.StatusCode.ALREADY_EXISTS
+    status = Status.ALREADY_EXISTS
 
 
 class PreconditionError(SidecarError):
     """The thing is not in the state that the request needs."""
 
-    status = grpc.StatusCode.FAILED_PRECONDITION
+    status = Status.FAILED_PRECONDITION
 
 
 class InvalidRequestError(SidecarError):
     """The request cannot be right."""
 
-    status = grpc.StatusCode.INVALID_ARGUMENT
+    status = Status.INVALID_ARGUMENT
 
 
 class ConflictError(SidecarError):
     """Somebody else wrote first."""
 
-    status = grpc.StatusCode.ABORTED
+    status = Status.ABORTED
 
 
 class UnauthenticatedError(SidecarError):
     """The token is missing or wrong."""
 
-    status = grpc.StatusCode.UNAUTHENTICATED
+    status = Status.UNAUTHENTICATED

@@ -1,7 +1,6 @@
 """The sidecar with a process to itself, until it is told to stop."""
 
 import gc
-import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
+from .errors import SidecarError
 from .settings import SidecarSettings
 
 if TYPE_CHECKING:
@@ -28,9 +28,7 @@ def run_program(
     Raises:
         SidecarError: it cannot start; see `server.open_sidecar`.
     """
-    _let_one_thread_do_the_network()
-    from .errors import SidecarError  # brings gRPC
-    from .server import serve_sidecar
+    from .server import serve_sidecar  # brings the SDK
 
     gc.freeze()  # what is imported stays: to look through it again would stop everything for tens of milliseconds
     serve = partial(serve_sidecar, settings, on_ready)
@@ -42,15 +40,6 @@ def run_program(
         named.extend(error for error in group.exceptions if isinstance(error, SidecarError))
     if named:
         raise named[0]
-
-
-def _let_one_thread_do_the_network() -> None:
-    """Have gRPC read and write in the thread that waits for its events, not in a pool of threads beside it.
-
-    That saves a tenth of the sidecar's CPU (docs/decisions/0004). gRPC reads the variable when it is loaded; a release
-    that no longer knows the name goes on as it likes.
-    """
-    os.environ.setdefault("GRPC_EXPERIMENTS", "-event_engine_listener")  # noqa: TID251 - gRPC has no other way
 
 
 async def _serve(serve: Callable[[], Awaitable[None]], stop_with_stdin: bool) -> None:

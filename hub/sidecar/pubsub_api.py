@@ -4,7 +4,6 @@ import time
 from collections.abc import AsyncIterator, Mapping
 
 import anyio
-import grpc.aio
 
 from .broker import Broker, Subscriber
 from .cloudevents import CloudEvent, build_event
@@ -14,11 +13,9 @@ from .settings import SidecarSettings
 from .state import parse_ttl
 from .store import Store, Transaction
 from .topics import Topic, add_event
+from .wire import Call
 
 TRACE_HEADERS = ("traceparent", "tracestate")
-SubscribeContext = grpc.aio.ServicerContext[
-    pubsub_pb.SubscribeTopicEventsRequestAlpha1, pubsub_pb.SubscribeTopicEventsResponseAlpha1
-]
 
 
 class PubSubApi:
@@ -33,10 +30,10 @@ class PubSubApi:
     async def publish(
         self,
         request: pubsub_pb.PublishEventRequest,
-        context: grpc.aio.ServicerContext[pubsub_pb.PublishEventRequest, Empty],
+        call: Call,
     ) -> Empty:
         topic = self._check(request.pubsub_name, request.topic)
-        trace = _trace_of(context.invocation_metadata() or ())
+        trace = _trace_of(call.metadata)
         event = self._build(topic, request.data, request.data_content_type, request.metadata, trace)
         expires_at = self._expiry(request.metadata)
         await self._store.change(lambda tx: add_event(tx, topic, event, expires_at))
@@ -45,10 +42,10 @@ class PubSubApi:
     async def publish_bulk(
         self,
         request: pubsub_pb.BulkPublishRequest,
-        context: grpc.aio.ServicerContext[pubsub_pb.BulkPublishRequest, pubsub_pb.BulkPublishResponse],
+        call: Call,
     ) -> pubsub_pb.BulkPublishResponse:
         topic = self._check(request.pubsub_name, request.topic)
-        trace = _trace_of(context.invocation_metadata() or ())
+        trace = _trace_of(call.metadata)
         events: list[tuple[CloudEvent, float]] = []
         failed: list[pubsub_pb.BulkPublishResponseFailedEntry] = []
         for entry in request.entries:
@@ -69,7 +66,7 @@ class PubSubApi:
     async def subscribe(
         self,
         requests: AsyncIterator[pubsub_pb.SubscribeTopicEventsRequestAlpha1],
-        context: SubscribeContext,
+        call: Call,
     ) -> None:
         """Send events of a topic and take the answers, until the subscriber goes."""
         first = await anext(aiter(requests), None)
@@ -79,7 +76,7 @@ class PubSubApi:
         subscriber = Subscriber(
             topic=self._check(initial.pubsub_name, initial.topic), dead_letter_topic=initial.dead_letter_topic
         )
-        await context.write(
+        await call.write(
             pubsub_pb.SubscribeTopicEventsResponseAlpha1(
                 initial_response=pubsub_pb.SubscribeTopicEventsResponseInitialAlpha1()
             )
@@ -90,7 +87,7 @@ class PubSubApi:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._take_answers, requests, subscriber)
                 while (message := await subscriber.messages.get()) is not None:
-                    await context.write(message)
+                    await call.write(message)
                 tasks.cancel_scope.cancel()
         finally:
             self._open.discard(subscriber)
@@ -130,5 +127,5 @@ class PubSubApi:
         return time.time() + (self._settings.event_retention_s if ttl_s is None else ttl_s)
 
 
-def _trace_of(headers: "tuple[tuple[str, str | bytes], ...] | grpc.aio.Metadata") -> dict[str, str]:
-    return {key: value for key, value in headers if key in TRACE_HEADERS and isinstance(value, str)}
+def _trace_of(headers: Mapping[str, str | bytes]) -> dict[str, str]:
+    return {key: value for key, value in headers.items() if key in TRACE_HEADERS and isinstance(value, str)}

@@ -1,103 +1,94 @@
-"""gRPC method handlers around the services: the token, and errors as statuses."""
+"""Dapr's methods on the wire: the token, messages in and out of bytes, and what is not there."""
 
 import hmac
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, NoReturn, TypeAlias, TypeVar, cast
+from typing import TypeVar
 
-import grpc
-import grpc.aio
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
-from .errors import SidecarError, UnauthenticatedError
-
-logger = logging.getLogger(__name__)
+from .errors import InvalidRequestError, UnauthenticatedError
+from .wire import Call, Method, RefusedError, Request, Status
 
 TOKEN_HEADER = "dapr-api-token"  # noqa: S105 - the header's name, not a token
 
-Request = TypeVar("Request", bound=Message)
-Response = TypeVar("Response", bound=Message)
-Context = grpc.aio.ServicerContext[Any, Any]
-Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+In = TypeVar("In", bound=Message)
 
 
-class HandlerFactory:
-    """Makes method handlers that check the token first and name each failure."""
+def unary(method: Callable[[In, Call], Awaitable[Message]], request_type: type[In]) -> Method:
+    """A method of one message each way; once it has begun it is done, though the client may be gone by then."""
+    return Method(run=_answering(method, request_type), ends_with_client=False)
 
-    def __init__(self, token: str | None) -> None:
+
+def long_poll(method: Callable[[In, Call], Awaitable[Message]], request_type: type[In]) -> Method:
+    """The same, for a method that waits on behalf of the client."""
+    return Method(run=_answering(method, request_type))
+
+
+def server_stream(method: Callable[[In, Call], Awaitable[None]], request_type: type[In]) -> Method:
+    """A method that answers one message with many."""
+
+    async def run(call: Call) -> None:
+        await method(_parse(request_type, await call.message()), call)
+
+    return Method(run=run)
+
+
+def both_streams(method: Callable[[AsyncIterator[In], Call], Awaitable[None]], request_type: type[In]) -> Method:
+    """A method that both sides send many messages to."""
+
+    async def run(call: Call) -> None:
+        await method((_parse(request_type, message) async for message in call.messages()), call)
+
+    return Method(run=run, is_streaming=True)
+
+
+class Routes:
+    """Finds the method for a request, for who has the token."""
+
+    def __init__(self, services: Mapping[str, Mapping[str, Method]], token: str | None) -> None:
+        """Route to methods by the names of their services."""
+        self._services = frozenset(services)
+        self._methods = {
+            f"/{service}/{name}": method for service, methods in services.items() for name, method in methods.items()
+        }
         self._token = None if token is None else token.encode()
 
-    def unary(self, method: Callable[[Request, Any], Awaitable[Response]], request_type: type[Request]) -> Handler:
-        async def behaviour(request: Request, context: Context) -> Response:
-            try:
-                self._authenticate(context)
-                return await method(request, context)
-            except Exception as error:  # noqa: BLE001 - the boundary to the wire
-                await _abort(context, error)
+    def find(self, request: Request) -> Method:
+        """The method that a request is for.
 
-        return grpc.unary_unary_rpc_method_handler(cast("Any", behaviour), request_type.FromString, _serialize)
-
-    def server_stream(self, method: Callable[[Request, Any], Awaitable[None]], request_type: type[Request]) -> Handler:
-        async def behaviour(request: Request, context: Context) -> None:
-            try:
-                self._authenticate(context)
-                await method(request, context)
-            except Exception as error:  # noqa: BLE001 - the boundary to the wire
-                await _abort(context, error)
-
-        return grpc.unary_stream_rpc_method_handler(cast("Any", behaviour), request_type.FromString, _serialize)
-
-    def both_streams(
-        self, method: Callable[[AsyncIterator[Request], Any], Awaitable[None]], request_type: type[Request]
-    ) -> Handler:
-        async def behaviour(requests: AsyncIterator[Request], context: Context) -> None:
-            try:
-                self._authenticate(context)
-                await method(requests, context)
-            except Exception as error:  # noqa: BLE001 - the boundary to the wire
-                await _abort(context, error)
-
-        return grpc.stream_stream_rpc_method_handler(cast("Any", behaviour), request_type.FromString, _serialize)
-
-    def _authenticate(self, context: Context) -> None:
-        if self._token is None:
-            return
-        for key, value in context.invocation_metadata() or ():
-            if key == TOKEN_HEADER:
-                given = value.encode() if isinstance(value, str) else value
-                if hmac.compare_digest(given, self._token):
-                    return
-        raise UnauthenticatedError(f"the header {TOKEN_HEADER} must hold the sidecar's token (DAPR_API_TOKEN)")
-
-
-class MissingMethods(grpc.GenericRpcHandler):
-    """Answers calls of Dapr's API that the embedded sidecar does not have."""
-
-    def __init__(self, services: Mapping[str, object]) -> None:
-        self._services = services
-
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
-        _, service, method = handler_call_details.method.split("/")
-
-        async def behaviour(_requests: object, context: Context) -> None:
-            await context.abort(
-                grpc.StatusCode.UNIMPLEMENTED,
-                f"the embedded sidecar does not have {method}; point the SDK to a Dapr sidecar that does",
+        Raises:
+            UnauthenticatedError: the token is missing or wrong.
+            RefusedError: there is no such method.
+        """
+        if self._token is not None:
+            given = request.metadata.get(TOKEN_HEADER, "")
+            if not hmac.compare_digest(given if isinstance(given, bytes) else given.encode(), self._token):
+                raise UnauthenticatedError(f"the header {TOKEN_HEADER} must hold the sidecar's token (DAPR_API_TOKEN)")
+        method = self._methods.get(request.path)
+        if method is None:
+            _, _, path = request.path.partition("/")
+            service, _, name = path.partition("/")
+            raise RefusedError(
+                Status.UNIMPLEMENTED,
+                f"the embedded sidecar does not have {name}; point the SDK to a Dapr sidecar that does"
+                if service in self._services
+                else f"there is no service {service} here",
             )
-
-        if service not in self._services:
-            return None
-        return grpc.stream_stream_rpc_method_handler(cast("Any", behaviour))
+        return method
 
 
-def _serialize(message: Message) -> bytes:
-    return message.SerializeToString()
+def _answering(
+    method: Callable[[In, Call], Awaitable[Message]], request_type: type[In]
+) -> Callable[[Call], Awaitable[None]]:
+    async def run(call: Call) -> None:
+        answer = await method(_parse(request_type, await call.message()), call)
+        call.answer(answer.SerializeToString())
+
+    return run
 
 
-async def _abort(context: Context, error: Exception) -> NoReturn:
-    if isinstance(error, grpc.aio.AbortError):
-        raise error
-    if isinstance(error, SidecarError):
-        await context.abort(error.status, str(error))
-    logger.error("a call failed", exc_info=error)
-    await context.abort(grpc.StatusCode.INTERNAL, "the sidecar failed; the reason stands in its log")
+def _parse(request_type: type[In], message: bytes) -> In:
+    try:
+        return request_type.FromString(message)
+    except DecodeError as error:
+        raise InvalidRequestError(f"the message is no {request_type.DESCRIPTOR.full_name}") from error

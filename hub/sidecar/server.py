@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio
-import grpc
-import grpc.aio
 
 from .answers import Answers
 from .broker import Broker
@@ -21,21 +19,19 @@ from .leases import Leases
 from .metadata_api import MetadataApi
 from .proto import RUNTIME_SERVICE, WORKFLOW_SERVICE, Empty, metadata_pb, pubsub_pb, service_pb, state_pb
 from .pubsub_api import PubSubApi
-from .rpc import Handler, HandlerFactory, MissingMethods
+from .rpc import Routes, both_streams, long_poll, server_stream, unary
 from .runs import purge_old_runs
 from .settings import SidecarSettings
 from .state import delete_expired
 from .state_api import StateApi
 from .store import Store, Transaction, open_store
 from .topics import delete_expired_events
+from .wire import Limits, Method, WireServer
 from .worker_api import WorkerApi
 
 logger = logging.getLogger(__name__)
 
 STOP_GRACE_S = 0.5
-MAX_PENDING_CALLS = 100_000
-MAX_HEADER_BYTES = 2**20
-"""A worker names its workflows in a header."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,20 +59,13 @@ async def open_sidecar(settings: SidecarSettings) -> AsyncGenerator[Sidecar]:
         client_api = ClientApi(store, settings.app_id)
         pubsub_api = PubSubApi(store, broker, settings)
         dispatcher.load()
-        server = grpc.aio.server(options=_options(settings))
-        factory = HandlerFactory(settings.token)
-        methods: dict[str, dict[str, Handler]] = {
-            WORKFLOW_SERVICE: _workflow_methods(factory, worker_api, client_api),
-            RUNTIME_SERVICE: _runtime_methods(
-                factory, StateApi(store, settings.state_stores), pubsub_api, MetadataApi(dispatcher, settings)
-            ),
+        state_api, metadata_api = StateApi(store, settings.state_stores), MetadataApi(dispatcher, settings)
+        services = {
+            WORKFLOW_SERVICE: _workflow_methods(worker_api, client_api),
+            RUNTIME_SERVICE: _runtime_methods(state_api, pubsub_api, metadata_api),
         }
-        server.add_generic_rpc_handlers(
-            [grpc.method_handlers_generic_handler(name, handlers) for name, handlers in methods.items()]
-        )
-        server.add_generic_rpc_handlers([MissingMethods(methods)])
-        grpc_port = _bind(server, settings)
-        await server.start()
+        server = WireServer(Routes(services, settings.token).find, _limits(settings))
+        grpc_port = await _start(server, settings)
         try:
             async with open_health(settings.host, settings.http_port, _problem_finder(store)) as http_port:
                 leases, sweeper = Leases(dispatcher, answers, settings), _Sweeper(store, settings)
@@ -119,35 +108,18 @@ async def serve_sidecar(settings: SidecarSettings, on_ready: Callable[[Sidecar],
         await anyio.sleep_forever()
 
 
-def _options(settings: SidecarSettings) -> list[tuple[str, Any]]:
-    # A worker whose process hangs does not answer these pings, and its stream is closed.
-    keepalive_ms = int(max(1.0, min(15.0, settings.worker_lease_s / 6)) * 1000)
-    return [
-        ("grpc.max_receive_message_length", settings.max_message_bytes),
-        ("grpc.max_send_message_length", -1),
-        ("grpc.so_reuseport", 0),
-        ("grpc.max_metadata_size", MAX_HEADER_BYTES),
-        ("grpc.absolute_max_metadata_size", MAX_HEADER_BYTES),
-        # Calls that wait to be taken up; gRPC's own limit refuses some of a thousand at once as cancelled.
-        ("grpc.server.max_pending_requests", MAX_PENDING_CALLS),
-        ("grpc.server.max_pending_requests_hard_limit", MAX_PENDING_CALLS),
-        ("grpc.keepalive_time_ms", keepalive_ms),
-        ("grpc.keepalive_timeout_ms", keepalive_ms),
-        ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.max_pings_without_data", 0),
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", 1000),
-    ]
+def _limits(settings: SidecarSettings) -> Limits:
+    # A worker whose process hangs gives no sign of life, and its stream is closed.
+    keepalive_s = max(1.0, min(15.0, settings.worker_lease_s / 6))
+    return Limits(max_message_bytes=settings.max_message_bytes, keepalive_s=keepalive_s)
 
 
-def _bind(server: grpc.aio.Server, settings: SidecarSettings) -> int:
-    address = f"{settings.host}:{settings.grpc_port}"
+async def _start(server: WireServer, settings: SidecarSettings) -> int:
     try:
-        port = server.add_insecure_port(address)
-    except RuntimeError as error:
+        return await server.start(settings.host, settings.grpc_port)
+    except OSError as error:
+        address = f"{settings.host}:{settings.grpc_port}"
         raise AddressInUseError(f"{address} cannot be bound; is another sidecar running there?") from error
-    if port == 0:
-        raise AddressInUseError(f"{address} cannot be bound; is another sidecar running there?")
-    return port
 
 
 def _problem_finder(store: Store) -> Callable[[], str | None]:
@@ -177,19 +149,18 @@ class _Sweeper:
         tx.db.execute("PRAGMA incremental_vacuum(500)").fetchall()
 
 
-def _workflow_methods(factory: HandlerFactory, workers: WorkerApi, clients: ClientApi) -> dict[str, Handler]:
-    unary = factory.unary
+def _workflow_methods(workers: WorkerApi, clients: ClientApi) -> dict[str, Method]:
     complete_turn = unary(workers.complete_turn, service_pb.WorkflowResponse)
     return {
         "Hello": unary(workers.hello, Empty),
-        "GetWorkItems": factory.server_stream(workers.get_work_items, service_pb.GetWorkItemsRequest),
+        "GetWorkItems": server_stream(workers.get_work_items, service_pb.GetWorkItemsRequest),
         "CompleteWorkflowTask": complete_turn,
         "CompleteOrchestratorTask": complete_turn,
         "CompleteActivityTask": unary(workers.complete_activity, service_pb.ActivityResponse),
         "StartInstance": unary(clients.start, service_pb.CreateInstanceRequest),
         "GetInstance": unary(clients.get, service_pb.GetInstanceRequest),
-        "WaitForInstanceStart": unary(clients.wait_for_start, service_pb.GetInstanceRequest),
-        "WaitForInstanceCompletion": unary(clients.wait_for_completion, service_pb.GetInstanceRequest),
+        "WaitForInstanceStart": long_poll(clients.wait_for_start, service_pb.GetInstanceRequest),
+        "WaitForInstanceCompletion": long_poll(clients.wait_for_completion, service_pb.GetInstanceRequest),
         "RaiseEvent": unary(clients.raise_event, service_pb.RaiseEventRequest),
         "TerminateInstance": unary(clients.terminate, service_pb.TerminateRequest),
         "SuspendInstance": unary(clients.suspend, service_pb.SuspendRequest),
@@ -201,10 +172,7 @@ def _workflow_methods(factory: HandlerFactory, workers: WorkerApi, clients: Clie
     }
 
 
-def _runtime_methods(
-    factory: HandlerFactory, state: StateApi, pubsub: PubSubApi, metadata: MetadataApi
-) -> dict[str, Handler]:
-    unary = factory.unary
+def _runtime_methods(state: StateApi, pubsub: PubSubApi, metadata: MetadataApi) -> dict[str, Method]:
     publish_bulk = unary(pubsub.publish_bulk, pubsub_pb.BulkPublishRequest)
     return {
         "GetState": unary(state.get, state_pb.GetStateRequest),
@@ -216,9 +184,7 @@ def _runtime_methods(
         "PublishEvent": unary(pubsub.publish, pubsub_pb.PublishEventRequest),
         "BulkPublishEvent": publish_bulk,
         "BulkPublishEventAlpha1": publish_bulk,
-        "SubscribeTopicEventsAlpha1": factory.both_streams(
-            pubsub.subscribe, pubsub_pb.SubscribeTopicEventsRequestAlpha1
-        ),
+        "SubscribeTopicEventsAlpha1": both_streams(pubsub.subscribe, pubsub_pb.SubscribeTopicEventsRequestAlpha1),
         "GetMetadata": unary(metadata.get, metadata_pb.GetMetadataRequest),
         "SetMetadata": unary(metadata.set, metadata_pb.SetMetadataRequest),
     }

@@ -1,14 +1,13 @@
 """The worker's half of the workflow service: work items out, answers in."""
 
-from collections.abc import Sequence
-
-import grpc.aio
+from collections.abc import Mapping
 
 from .answers import Answers
 from .dispatch import Dispatcher
 from .errors import StoppingError, StoreError
 from .proto import Empty, service_pb
 from .routing import WORKER_HEADER, WORKFLOWS_HEADER
+from .wire import Call
 from .workers import WorkStream
 
 
@@ -21,9 +20,9 @@ class WorkerApi:
         self._streams: set[WorkStream] = set()
         self._is_stopping = False
 
-    async def hello(self, _request: Empty, context: "grpc.aio.ServicerContext[Empty, Empty]") -> Empty:
-        self._dispatcher.seen(context.peer())
-        worker, workflows = _declared(context.invocation_metadata() or ())
+    async def hello(self, _request: Empty, call: Call) -> Empty:
+        self._dispatcher.seen(call.peer)
+        worker, workflows = _declared(call.metadata)
         if worker and workflows is not None:
             self._dispatcher.redeclare(worker, workflows)
         return Empty()
@@ -31,20 +30,20 @@ class WorkerApi:
     async def get_work_items(
         self,
         request: service_pb.GetWorkItemsRequest,
-        context: "grpc.aio.ServicerContext[service_pb.GetWorkItemsRequest, service_pb.WorkItem]",
+        call: Call,
     ) -> None:
         """Send work until the worker goes, or is given up."""
-        worker, workflows = _declared(context.invocation_metadata() or ())
-        stream = WorkStream(context.peer(), request.capabilities, worker=worker, workflows=workflows)
+        worker, workflows = _declared(call.metadata)
+        stream = WorkStream(call.peer, request.capabilities, worker=worker, workflows=workflows)
         if self._is_stopping:
             raise StoppingError("the sidecar is stopping")
         self._streams.add(stream)
         # Lets a worker know at once that it is connected, before there is any work.
-        await context.send_initial_metadata(())
+        await call.send_headers()
         self._dispatcher.add(stream)
         try:
             while (item := await stream.items.get()) is not None:
-                await context.write(item)
+                await call.write(item)
         finally:
             self._streams.discard(stream)
             self._dispatcher.remove(stream)
@@ -53,9 +52,9 @@ class WorkerApi:
     async def complete_turn(
         self,
         request: service_pb.WorkflowResponse,
-        context: "grpc.aio.ServicerContext[service_pb.WorkflowResponse, service_pb.CompleteTaskResponse]",
+        call: Call,
     ) -> service_pb.CompleteTaskResponse:
-        self._dispatcher.seen(context.peer())
+        self._dispatcher.seen(call.peer)
         try:
             await self._answers.complete_turn(request)
         except StoreError as error:
@@ -65,9 +64,9 @@ class WorkerApi:
     async def complete_activity(
         self,
         request: service_pb.ActivityResponse,
-        context: "grpc.aio.ServicerContext[service_pb.ActivityResponse, service_pb.CompleteTaskResponse]",
+        call: Call,
     ) -> service_pb.CompleteTaskResponse:
-        self._dispatcher.seen(context.peer())
+        self._dispatcher.seen(call.peer)
         try:
             await self._answers.complete_activity(request)
         except StoreError as error:
@@ -83,11 +82,10 @@ class WorkerApi:
 
 
 def _declared(
-    headers: "Sequence[tuple[str, str | bytes]] | grpc.aio.Metadata",
+    headers: Mapping[str, str | bytes],
 ) -> tuple[str, frozenset[str] | None]:
     """What a worker calls itself, and the names of the workflows that it says it has; None: it says nothing."""
-    values = dict(headers)
-    worker, workflows = values.get(WORKER_HEADER, ""), values.get(WORKFLOWS_HEADER)
+    worker, workflows = headers.get(WORKER_HEADER, ""), headers.get(WORKFLOWS_HEADER)
     if not isinstance(workflows, bytes):
         return str(worker), None
     return str(worker), frozenset(workflows.decode(errors="replace").splitlines())
