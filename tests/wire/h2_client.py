@@ -131,11 +131,13 @@ async def say(port: int, data: bytes, *, pieces: Sequence[int] = ()) -> list[Fra
     try:
         at = 0
         for piece in pieces:
-            writer.write(data[at : at + piece])
+            if not writer.is_closing():
+                writer.write(data[at : at + piece])
             at += piece
             await asyncio.sleep(0)
-        writer.write(data[at:])
-        writer.write_eof()
+        if not writer.is_closing():
+            writer.write(data[at:])
+            writer.write_eof()
         with anyio.fail_after(10):
             received = await reader.read()
     except ConnectionError:

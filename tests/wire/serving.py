@@ -32,6 +32,11 @@ class Methods:
         kind = call.metadata.get("kind-bin", b"")
         return StringValue(value=request.value + (kind.decode() if isinstance(kind, bytes) else kind))
 
+    async def repeat(self, request: StringValue, _call: Call) -> StringValue:
+        """Answer a number with as many letters."""
+        self.seen.append(request.value)
+        return StringValue(value="x" * int(request.value))
+
     async def fail(self, request: StringValue, _call: Call) -> StringValue:
         raise NotFoundError(request.value)
 
@@ -65,11 +70,14 @@ class Methods:
 
 
 @contextlib.asynccontextmanager
-async def opened(token: str | None = None, **limits: Any) -> AsyncGenerator[tuple[Methods, int]]:
+async def opened(
+    token: str | None = None, *, grace_s: float = 0.2, **limits: Any
+) -> AsyncGenerator[tuple[Methods, int]]:
     """The methods, and the port that they answer on."""
     methods = Methods()
     table = {
         "Echo": unary(methods.echo, StringValue),
+        "Repeat": unary(methods.repeat, StringValue),
         "Fail": unary(methods.fail, StringValue),
         "Break": unary(methods.break_down, StringValue),
         "Finish": unary(methods.wait, StringValue),
@@ -82,7 +90,7 @@ async def opened(token: str | None = None, **limits: Any) -> AsyncGenerator[tupl
     try:
         yield methods, port
     finally:
-        await server.stop(0.2)
+        await server.stop(grace_s)
 
 
 @contextlib.asynccontextmanager

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import socket
+import struct
 from collections.abc import AsyncIterator
 
 import anyio
@@ -178,3 +180,42 @@ async def test_a_server_that_stops_says_so_to_who_still_waits() -> None:
                 await waiting
     assert (caught.value.code(), caught.value.details()) == (grpc.StatusCode.UNAVAILABLE, "the sidecar is stopping")
     assert methods.ended.is_set()
+
+
+async def test_a_server_that_stops_sends_what_it_has_answered() -> None:
+    async with contextlib.AsyncExitStack() as clients, contextlib.AsyncExitStack() as servers:
+        methods, port = await servers.enter_async_context(opened(grace_s=10))
+        client = await clients.enter_async_context(channel(port))
+        waiting = [asyncio.ensure_future(call(client, "Repeat", "5000000")) for _ in range(10)]
+        with anyio.fail_after(10):
+            while len(methods.seen) < 10:  # noqa: ASYNC110 - it says nothing
+                await asyncio.sleep(0)
+            await servers.aclose()
+            assert await asyncio.gather(*waiting) == ["x" * 5_000_000] * 10
+
+
+async def test_nobody_is_left_connected_to_a_server_that_stopped() -> None:
+    async def connect_and_wait(port: int) -> None:
+        with contextlib.suppress(ConnectionError):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            await reader.read()
+            writer.close()
+
+    for turns in range(30):
+        async with opened() as (_, port):
+            connected = [asyncio.ensure_future(connect_and_wait(port)) for _ in range(3)]
+            for _ in range(turns % 15):
+                await asyncio.sleep(0)
+        with anyio.fail_after(5):
+            await asyncio.gather(*connected)
+
+
+async def test_clients_that_are_gone_before_they_are_let_in_harm_nobody() -> None:
+    trouble: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: trouble.append(context))
+    async with opened() as (_, port), channel(port) as client:
+        for _ in range(5):
+            with socket.create_connection(("127.0.0.1", port)) as gone:
+                gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close by RST
+        assert await call(client, "Echo", "here") == "here"
+    assert trouble == []

@@ -1,15 +1,19 @@
 """HTTP/2 as clients of other making speak it."""
 
 import asyncio
+import contextlib
+import socket
+import struct
 
 import anyio
+import anyio.lowlevel
 import pytest
 from h2.settings import SettingCodes
-from hpack import Encoder
+from hpack import Encoder, NeverIndexedHeaderTuple
 
 from hub.sidecar.wire import frames
-from hub.sidecar.wire.frames import pack_frame
-from tests.wire.h2_client import HELLO, body, h2_client, head, say
+from hub.sidecar.wire.frames import pack_frame, pack_number
+from tests.wire.h2_client import HELLO, body, h2_client, head, say, split
 from tests.wire.serving import opened
 
 
@@ -98,6 +102,47 @@ async def test_what_is_no_call_of_grpc_is_told_so() -> None:
     assert methods.seen == []
 
 
+async def test_a_call_of_two_messages_where_one_is_wanted_is_refused() -> None:
+    async with opened() as (methods, port), h2_client(port) as client:
+        assert await client.answer(await client.call("Echo", body("one") + body("two"))) == ("", "13")
+    assert methods.seen == []
+
+
+async def test_answers_that_nobody_lets_go_count_for_the_limit_of_calls() -> None:
+    calls = b"".join(call_frames("Echo", stream) for stream in range(1, 40, 2))
+    no_window = pack_frame(frames.SETTINGS, 0, 0, struct.pack(">HL", frames.INITIAL_WINDOW_SIZE, 0))
+    async with opened(max_calls=10) as (methods, port):
+        answers = await say(port, HELLO + no_window + calls)
+    refused = [stream for kind, _, stream, payload in answers if (kind, payload) == (frames.RST_STREAM, b"\0\0\0\7")]
+    assert (len(methods.seen), refused) == (10, list(range(21, 40, 2)))
+
+
+async def test_bytes_that_the_kernel_holds_reach_who_reads_them_later() -> None:
+    """Though the client speaks on: a socket that is closed with something unread takes back what it sent."""
+    window = struct.pack(">HL", frames.INITIAL_WINDOW_SIZE, 2**24)
+    said = HELLO + pack_frame(frames.SETTINGS, 0, 0, window) + pack_number(frames.WINDOW_UPDATE, 0, 2**24)
+    async with contextlib.AsyncExitStack() as servers:
+        methods, port = await servers.enter_async_context(opened())
+        slow = socket.socket()
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        slow.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(slow, ("127.0.0.1", port))
+        await loop.sock_sendall(slow, said + call_frames("Repeat", 1, "10000") + call_frames("Count", 3, "3 100000"))
+        with anyio.fail_after(5):
+            while len(methods.seen) < 4:
+                await anyio.lowlevel.checkpoint()
+            stopping = asyncio.ensure_future(servers.aclose())
+            received = bytearray()
+            while part := await loop.sock_recv(slow, 16_384):
+                received += part
+                await loop.sock_sendall(slow, pack_number(frames.WINDOW_UPDATE, 0, len(part)))
+            slow.close()
+            await stopping
+    assert [kind for kind, flags, stream, _ in split(bytes(received)) if stream == 3 and flags & 1] == [frames.HEADERS]
+    assert sum(len(data) for kind, _, _, data in split(bytes(received)) if kind == frames.DATA) > 310_000
+
+
 async def test_calls_beyond_the_limit_are_refused_and_may_be_tried_again() -> None:
     async with opened(max_calls=1) as (methods, port), h2_client(port) as client:
         client.http2.remote_settings.acknowledge()
@@ -109,10 +154,10 @@ async def test_calls_beyond_the_limit_are_refused_and_may_be_tried_again() -> No
     assert (frames.RST_STREAM, 0, 3, b"\0\0\0\7") in answers
 
 
-def call_frames(name: str, stream: int) -> bytes:
-    block = Encoder().encode(head(name))
+def call_frames(name: str, stream: int, text: str = "raw") -> bytes:
+    block = Encoder().encode([NeverIndexedHeaderTuple(*field) for field in head(name)])
     return pack_frame(frames.HEADERS, frames.END_HEADERS, stream, block) + pack_frame(
-        frames.DATA, frames.END_STREAM, stream, body("raw")
+        frames.DATA, frames.END_STREAM, stream, body(text)
     )
 
 

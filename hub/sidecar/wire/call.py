@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from .frames import ErrorCode, Http2Error
 from .headers import ANSWER, Request, pack_trailers
-from .messages import MessageReader, pack_message
+from .messages import MessageReader, Packed, pack_message
 from .outbox import OutStream
 from .status import RefusedError, RpcError, Status
 
@@ -52,7 +52,7 @@ class Call:
         self._out = out
         self._widen = widen
         self._reader = MessageReader(max_bytes, request.encoding)
-        self._messages: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._messages: asyncio.Queue[Packed | None] = asyncio.Queue()
         self._room = STREAM_WINDOW
         self._has_headers = False
 
@@ -65,16 +65,16 @@ class Call:
         """The message of a call that has one.
 
         Raises:
-            RpcError: it has none.
+            RpcError: it has none, or it cannot be read.
         """
-        async for message in self.messages():
-            return message
-        raise RefusedError(Status.INTERNAL, "the call has no message")
+        message = await self._next()
+        if message is None:
+            raise RefusedError(Status.INTERNAL, "the call has no message")
+        return message
 
     async def messages(self) -> AsyncIterator[bytes]:
-        """The messages of the client until it has no more."""
-        while (message := await self._messages.get()) is not None:
-            self._make_room()
+        """The messages of the client until it has no more; raises `RpcError` at one that cannot be read."""
+        while (message := await self._next()) is not None:
             yield message
 
     async def send_headers(self) -> None:
@@ -101,8 +101,8 @@ class Call:
     def end(self, status: Status, message: str = "") -> None:
         """End the call, if it has not ended."""
         if self.is_open:
-            self.is_open = False
             trailers = pack_trailers(status, message)
+            self.is_open = False
             self._out.end(trailers if self._has_headers else ANSWER + trailers, resets=not self.is_half_closed)
 
     def take(self, data: bytes, size: int) -> None:
@@ -119,6 +119,8 @@ class Call:
         if self._room < 0:
             raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR, "a stream's window was not kept")
         for message in self._reader.feed(data):
+            if not self.method.is_streaming and not self._messages.empty():
+                raise RefusedError(Status.INTERNAL, "the call has more than one message")
             self._messages.put_nowait(message)
         self._make_room()
 
@@ -132,6 +134,13 @@ class Call:
         if not self._reader.is_between:
             raise RefusedError(Status.INTERNAL, "the call ended in the middle of a message")
         self._messages.put_nowait(None)
+
+    async def _next(self) -> bytes | None:
+        message = await self._messages.get()
+        if message is None:
+            return None
+        self._make_room()
+        return self._reader.unpack(message)
 
     def _start(self) -> None:
         if not self._has_headers:

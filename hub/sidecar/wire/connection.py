@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -16,7 +17,9 @@ from .status import RpcError, Status
 logger = logging.getLogger(__name__)
 
 CONNECTION_WINDOW: Final = 4 * STREAM_WINDOW
-"""Bytes of all calls together that a client may send ahead."""
+"""Bytes that a client may send before it hears from this side."""
+CLOSE_S: Final = 0.5
+"""How long a client may take to read the last bytes."""
 
 
 _CALLS_ONLY: Final = frozenset({frames.DATA, frames.HEADERS, frames.RST_STREAM, frames.CONTINUATION})
@@ -30,7 +33,7 @@ class Limits:
     max_message_bytes: int
     keepalive_s: float
     """Silence of a client after which it is asked for a sign of life, and then after which it is cut off."""
-    max_header_bytes: int = 2**20
+    max_header_bytes: int = 2**18
     max_calls: int = 100_000
     """Open calls of one connection."""
 
@@ -38,10 +41,23 @@ class Limits:
 class Connection(asyncio.Protocol):
     """The server's side of a connection (RFC 9113)."""
 
-    def __init__(self, router: Router, limits: Limits, connections: "set[Connection]") -> None:
+    def __init__(
+        self,
+        router: Router,
+        limits: Limits,
+        *,
+        made: "Callable[[Connection], None]",
+        lost: "Callable[[Connection], None]",
+    ) -> None:
+        """Answer a client.
+
+        Args:
+            made: called when there is a connection, and `lost` when there is none any more.
+        """
         self._router = router
         self._limits = limits
-        self._connections = connections
+        self._made = made
+        self._lost = lost
         self._loop = asyncio.get_running_loop()
         self._frames = FrameReader()
         self._headers = HeaderReader(limits.max_header_bytes)
@@ -50,17 +66,19 @@ class Connection(asyncio.Protocol):
         self._room = CONNECTION_WINDOW
         self._unfinished: tuple[int, int, bytearray] | None = None
         """Stream, flags and beginning of a header block that goes on in the next frame."""
-        self._has_settings = self._is_leaving = False
+        self._has_settings = self._is_leaving = self._is_done = False
         self._heard_at = self._pinged_at = self._loop.time()
         self._watch: asyncio.TimerHandle | None = None
+        self._closing: asyncio.TimerHandle | None = None
 
     @property
     def is_idle(self) -> bool:
-        return not self._calls
+        """Whether there is no call, and all answers are sent."""
+        return not self._calls and not self._out.is_waiting
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        address = transport.get_extra_info("peername")
+        address = transport.get_extra_info("peername") or ("unknown", 0)
         self._peer = f"{'ipv6' if ':' in address[0] else 'ipv4'}:{address[0]}:{address[1]}"
         self._out = Outbox(self._transport)
         self._out.send(
@@ -72,13 +90,14 @@ class Connection(asyncio.Protocol):
             + frames.pack_number(frames.WINDOW_UPDATE, 0, CONNECTION_WINDOW - frames.DEFAULT_WINDOW)
         )
         self._watch = self._loop.call_later(self._limits.keepalive_s, self._keep_alive)
-        self._connections.add(self)
+        self._made(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc  # whichever way it went
-        self._connections.discard(self)
-        if self._watch is not None:
-            self._watch.cancel()
+        self._lost(self)
+        for timer in (self._watch, self._closing):
+            if timer is not None:
+                timer.cancel()
         for stream in list(self._calls):
             self._abandon(stream)
 
@@ -89,6 +108,8 @@ class Connection(asyncio.Protocol):
         self._out.release()
 
     def data_received(self, data: bytes) -> None:
+        if self._is_done:
+            return
         self._heard_at = self._loop.time()
         try:
             for kind, flags, stream, payload in self._frames.feed(data):
@@ -96,7 +117,7 @@ class Connection(asyncio.Protocol):
         except Http2Error as error:
             logger.info("%s broke the protocol: %s", self._peer, error)
             self._leave(error.code, str(error))
-            self._transport.close()
+            self._shut()
 
     def leave(self) -> None:
         """Tell the client to go elsewhere; calls that have begun go on."""
@@ -108,8 +129,13 @@ class Connection(asyncio.Protocol):
             call.end(Status.UNAVAILABLE, "the sidecar is stopping")
             if call.task is not None:
                 call.task.cancel()
-        self._out.flush()
-        self._transport.close()
+        self._shut()
+
+    def _shut(self) -> None:
+        """Send what there is and wait for the client to close; to close before it does might take its bytes from it."""
+        self._is_done = True
+        self._out.end()
+        self._closing = self._loop.call_later(CLOSE_S, self._transport.abort)
 
     def abort(self) -> None:
         """End it without a word."""
@@ -201,15 +227,20 @@ class Connection(asyncio.Protocol):
             if payload:
                 raise Http2Error(ErrorCode.FRAME_SIZE_ERROR, "settings are acknowledged without any")
             return
+        first_window: int | None = None
         for name, value in frames.read_settings(payload):
             if name == frames.INITIAL_WINDOW_SIZE:
-                self._out.set_first_window(value)
+                if value > frames.LARGEST_WINDOW:
+                    raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR, "a window is larger than it may be")
+                first_window = value
             elif name == frames.MAX_FRAME_SIZE:
                 if not frames.DEFAULT_FRAME_SIZE <= value <= frames.LARGEST_FRAME_SIZE:
                     raise Http2Error(ErrorCode.PROTOCOL_ERROR, f"frames of {value} bytes are not allowed")
                 self._out.max_frame_size = value
             elif name == frames.HEADER_TABLE_SIZE and value < frames.DEFAULT_TABLE_SIZE:
                 self._out.block_prefix = EMPTY_TABLE
+        if first_window is not None:
+            self._out.set_first_window(first_window)
         self._out.send(frames.pack_frame(frames.SETTINGS, frames.ACK, 0))
         self._out.resume()
 
@@ -229,7 +260,7 @@ class Connection(asyncio.Protocol):
         if stream % 2 == 0:
             raise Http2Error(ErrorCode.PROTOCOL_ERROR, "clients open streams with odd numbers")
         self._last_stream = stream
-        if self._is_leaving or len(self._calls) >= self._limits.max_calls:
+        if self._is_leaving or max(len(self._calls), self._out.stream_count) >= self._limits.max_calls:
             self._out.send(frames.pack_number(frames.RST_STREAM, stream, ErrorCode.REFUSED_STREAM))
             return
         out = self._out.open(stream)

@@ -14,6 +14,8 @@ from .frames import ErrorCode, Http2Error
 from .status import Status
 
 MAX_KNOWN: Final = 256
+MAX_KNOWN_BYTES: Final = 2048
+"""A longer block is decoded each time, not kept."""
 MAX_MESSAGE_BYTES: Final = 6000
 """Clients take 8 KiB of trailers by default."""
 _TIMEOUT: Final = re.compile(r"(\d{1,8})([HMSmun])")
@@ -68,7 +70,7 @@ class HeaderReader:
         is_as_before = len(entries) == count and (not entries or entries[0] is newest) and table.maxsize == max_size
         if not is_as_before:
             self._known.clear()
-        elif len(self._known) < MAX_KNOWN:
+        elif len(self._known) < MAX_KNOWN and len(block) <= MAX_KNOWN_BYTES:
             self._known[block] = request
         return request
 
@@ -91,7 +93,7 @@ def pack_trailers(status: Status, message: str = "") -> bytes:
     """How a call ended."""
     if status is Status.OK:
         return _OK
-    quoted = urllib.parse.quote(message, safe=_PRINTABLE)[:MAX_MESSAGE_BYTES]
+    quoted = urllib.parse.quote(message, safe=_PRINTABLE, errors="replace")[:MAX_MESSAGE_BYTES]
     quoted = re.sub(r"%[0-9A-F]?$", "", quoted)
     return pack_headers([("grpc-status", str(int(status))), ("grpc-message", quoted)])
 

@@ -35,13 +35,35 @@ class Outbox:
         self._loop = asyncio.get_running_loop()
         self._frames: list[bytes] = []
         self._size = 0
-        self._is_held = False
+        self._is_held = self._is_closed = False
         self._window = DEFAULT_WINDOW
         self._first_window = DEFAULT_WINDOW
         self._streams: dict[int, OutStream] = {}
+        self._waiting: dict[int, OutStream] = {}
+        """Those with something that the peer has not let go yet."""
         self.max_frame_size = DEFAULT_FRAME_SIZE
         self.block_prefix = b""
         """Goes before the next header block."""
+
+    @property
+    def stream_count(self) -> int:
+        """Streams whose end is not sent."""
+        return len(self._streams)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the peer has not let everything go."""
+        return bool(self._waiting)
+
+    def end(self) -> None:
+        """Send what there is, and nothing after it."""
+        self.flush()
+        self._is_closed = True
+        try:
+            if not self._transport.is_closing():
+                self._transport.write_eof()
+        except OSError:  # it is gone
+            self._transport.abort()
 
     def send(self, frame: bytes) -> None:
         """Send a frame with whatever else this turn of the event loop sends."""
@@ -56,7 +78,7 @@ class Outbox:
         if not self._frames:
             return
         data, self._frames, self._size = b"".join(self._frames), [], 0
-        if self._transport.is_closing():
+        if self._is_closed or self._transport.is_closing():
             return
         self._transport.write(data)
         if self._is_held and self._transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
@@ -69,6 +91,7 @@ class Outbox:
     def close(self, stream: int) -> None:
         """Forget a stream, and what it has not sent."""
         closed = self._streams.pop(stream, None)
+        self._waiting.pop(stream, None)
         if closed is not None:
             closed.pending.clear()
             closed.wake()
@@ -109,8 +132,11 @@ class Outbox:
 
     def resume(self) -> None:
         """Send what waits, as far as it goes."""
-        for stream in [each for each in self._streams.values() if each.pending]:
-            self.pump(stream)
+        for stream in list(self._waiting.values()):
+            if self._window <= 0 or self._is_held:
+                return  # what waits begins with data
+            if stream.window > 0:
+                self.pump(stream)
 
     def pump(self, stream: "OutStream") -> None:
         """Send what a stream has waiting, as far as it goes."""
@@ -123,6 +149,7 @@ class Outbox:
                 continue
             room = min(len(data), self._window, stream.window, self.max_frame_size, FLUSH_BYTES)
             if room <= 0 or self._is_held:
+                self._waiting[stream.id] = stream
                 return
             self._window -= room
             stream.window -= room
@@ -131,6 +158,7 @@ class Outbox:
             else:
                 pending[0] = (False, flags, data[room:])
             self.send(pack_frame(DATA, flags, stream.id, data[:room]))
+        self._waiting.pop(stream.id, None)
         stream.wake()
 
     def _send_block(self, stream: "OutStream", flags: int, data: memoryview) -> None:
