@@ -4,6 +4,7 @@ import asyncio
 import logging
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import anyio
@@ -33,6 +34,14 @@ class Subscriber:
     """What is to be sent; None ends the stream."""
     out: dict[int, tuple[WaitingEvent, float]] = field(default_factory=dict[int, tuple[WaitingEvent, float]])
     """Events that it has not answered, with when they were sent."""
+
+    def take_back(self, seqs: Sequence[int]) -> None:
+        """Events are not its own any more; those that it has not even read are not sent."""
+        ids = {str(self.out.pop(seq)[0].event.attributes["id"]) for seq in seqs}
+        for _ in range(self.messages.qsize()):
+            message = self.messages.get_nowait()
+            if message is None or message.event_message.id not in ids:
+                self.messages.put_nowait(message)
 
 
 class Broker:
@@ -135,9 +144,8 @@ class Broker:
         for topic, subscribers in self._subscribers.items():
             for subscriber in subscribers:
                 overdue = [seq for seq, (_, sent_at) in subscriber.out.items() if sent_at < limit]
-                for seq in overdue:
-                    del subscriber.out[seq]
                 if overdue:
+                    subscriber.take_back(overdue)
                     self._dirty.add(topic)
 
     def _idle_s(self) -> float:

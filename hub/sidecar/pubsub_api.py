@@ -83,23 +83,32 @@ class PubSubApi:
         )
         self._open.add(subscriber)
         self._broker.add(subscriber)
+        failures: list[SidecarError] = []
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._take_answers, requests, subscriber)
+                tasks.start_soon(self._take_answers, requests, subscriber, failures)
                 while (message := await subscriber.messages.get()) is not None:
                     await call.write(message)
                 tasks.cancel_scope.cancel()
         finally:
             self._open.discard(subscriber)
             self._broker.remove(subscriber)
+        for failure in failures:
+            raise failure
 
     async def _take_answers(
-        self, requests: AsyncIterator[pubsub_pb.SubscribeTopicEventsRequestAlpha1], subscriber: Subscriber
+        self,
+        requests: AsyncIterator[pubsub_pb.SubscribeTopicEventsRequestAlpha1],
+        subscriber: Subscriber,
+        failures: list[SidecarError],
     ) -> None:
-        async for request in requests:
-            if request.HasField("event_processed"):
-                processed = request.event_processed
-                await self._broker.answer(subscriber, processed.id, processed.status.status)
+        try:
+            async for request in requests:
+                if request.HasField("event_processed"):
+                    processed = request.event_processed
+                    await self._broker.answer(subscriber, processed.id, processed.status.status)
+        except SidecarError as error:  # out of the task group as it is
+            failures.append(error)
         subscriber.messages.put_nowait(None)
 
     def stop(self) -> None:
