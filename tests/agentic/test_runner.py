@@ -110,5 +110,5 @@ async def test_a_dapr_without_a_worker_still_lists_questions(
         assert await runner.questions.list(run_id=run_id) == []
         assert await runner.questions.redeliver() == 0
         monkeypatch.undo()
-        assert await runner.questions.redeliver() == 1
+        assert await runner.questions.redeliver() >= 1, "those of other runs on this Dapr count too"
         assert await runner.runs.result(run_id, timeout_s=20) == "accept"
