@@ -6,7 +6,7 @@ import logging
 import os
 import sqlite3
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import anyio
@@ -20,7 +20,8 @@ from hub.errors import ConfigError, HubError
 from hub.runner import open_dapr_connection
 from hub.runner.shared_sidecar import DATABASE_NAME
 from hub.sidecar.schema import APPLICATION_ID
-from hub.workflows import DaprConnection, DaprDownError, Runs, RunState
+from hub.workflows import DaprDownError, Runs
+from tests.agentic.patience import answered
 from tests.cli.running import Folder
 from tests.sidecar.processes import running_sidecar
 from tests.tooling.ports import free_port
@@ -167,12 +168,3 @@ async def tried_again(told: Path) -> None:
     before = written_at()
     while written_at() == before:  # noqa: ASYNC110 - a file tells it
         await anyio.sleep(0.02)
-
-
-async def answered(connection: DaprConnection) -> Sequence[RunState]:
-    """The runs, once somebody answers."""
-    while True:
-        try:
-            return await Runs(connection).list()
-        except DaprDownError:
-            await anyio.sleep(0.05)

@@ -2,7 +2,6 @@
 
 import json
 import socket
-from collections.abc import Sequence
 from pathlib import Path
 
 import anyio
@@ -12,7 +11,8 @@ import pytest
 from hub.config import Places
 from hub.errors import ConfigError
 from hub.runner import address_from, open_dapr_connection
-from hub.workflows import DaprAddress, DaprConnection, DaprDownError, Runs, RunState
+from hub.workflows import DaprAddress, DaprConnection, Runs
+from tests.agentic.patience import answered
 
 
 @pytest.mark.parametrize(
@@ -90,12 +90,3 @@ async def test_the_next_one_takes_over_at_the_same_address_when_the_owner_ends(
                 assert second.address == third.address == opened[0].address
                 end.set()
                 assert [await answered(each) for each in (second, third)] == [[], []]
-
-
-async def answered(connection: DaprConnection) -> Sequence[RunState]:
-    """The runs, once somebody answers."""
-    while True:
-        try:
-            return await Runs(connection).list()
-        except DaprDownError:
-            await anyio.sleep(0.05)
