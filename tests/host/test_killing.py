@@ -9,7 +9,7 @@ import pytest
 from tests.host.model_server import ModelServer
 from tests.host.raw_host import HostCommand, HostGoneError
 
-SHORT, FULL = {"file": 5, "client": 2}, 100
+SHORT, FULL = {"file": 3, "client": 2}, 100
 
 
 @pytest.mark.crash
