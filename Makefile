@@ -41,7 +41,9 @@ dapr: ## Build Dapr's own programs, once, for the tests and `hub up --dapr` (nee
 	@tests/dapr/build.sh
 
 # Each of these runs in a process of its own: its services and event loop live for the whole session.
-OWN_PROCESS := sidecar dapr durable asked agentic host wrapped
+OWN_PROCESS := sidecar dapr durable asked agentic
+# These start frameworks most of the time, each on one core: the second runs beside the first, and is shown after it.
+BESIDE := host wrapped
 PYTEST := UV=$(UV) $(BIN)/pytest
 
 test: setup ## Run all tests in their short form
@@ -60,8 +62,13 @@ endef
 
 define run_tests
 	@status=0; \
-	$(PYTEST) $(1) tests $(addprefix --ignore=tests/,$(OWN_PROCESS)) || status=1; \
+	$(PYTEST) $(1) tests $(addprefix --ignore=tests/,$(OWN_PROCESS) $(BESIDE)) || status=1; \
 	for part in $(OWN_PROCESS); do $(PYTEST) $(1) tests/$$part || status=1; done; \
+	mkdir -p .cache; \
+	$(PYTEST) $(1) tests/$(word 2,$(BESIDE)) > .cache/beside.log 2>&1 & beside=$$!; \
+	$(PYTEST) $(1) tests/$(word 1,$(BESIDE)) || status=1; \
+	wait $$beside || status=1; \
+	cat .cache/beside.log; \
 	exit $$status
 endef
 
