@@ -1,7 +1,7 @@
 """One call: what came in, and the way for what goes out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,10 +37,23 @@ class Call:
     """A call of one client; methods are given it."""
 
     def __init__(
-        self, request: Request, peer: str, out: OutStream, widen: Callable[[int], None], max_bytes: int
+        self,
+        request: Request,
+        method: Method,
+        peer: str,
+        out: OutStream,
+        widen: Callable[[int], None],
+        max_bytes: int,
     ) -> None:
-        self.request = request
-        self.method: Method
+        """Begin a call.
+
+        Args:
+            widen: lets the client send so many bytes more.
+            max_bytes: the largest message.
+        """
+        self.method = method
+        self.metadata = request.metadata
+        """The call's headers; those whose name ends with `-bin` as bytes."""
         self.peer = peer
         """The client's connection: `ipv4:address:port`."""
         self.task: asyncio.Task[None] | None = None
@@ -55,11 +68,6 @@ class Call:
         self._messages: asyncio.Queue[Packed | None] = asyncio.Queue()
         self._room = STREAM_WINDOW
         self._has_headers = False
-
-    @property
-    def metadata(self) -> Mapping[str, str | bytes]:
-        """The call's headers; those whose name ends with `-bin` as bytes."""
-        return self.request.metadata
 
     async def message(self) -> bytes:
         """The message of a call that has one.

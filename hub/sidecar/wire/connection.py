@@ -10,7 +10,7 @@ from typing import Final, cast
 from . import frames
 from .call import STREAM_WINDOW, Call, Router
 from .frames import ErrorCode, FrameReader, Http2Error
-from .headers import EMPTY_TABLE, NOT_GRPC, HeaderReader
+from .headers import ANSWER, EMPTY_TABLE, NOT_GRPC, HeaderReader, pack_trailers
 from .outbox import Outbox
 from .status import RpcError, Status
 
@@ -20,8 +20,6 @@ CONNECTION_WINDOW: Final = 4 * STREAM_WINDOW
 """Bytes that a client may send before it hears from this side."""
 CLOSE_S: Final = 0.5
 """How long a client may take to read the last bytes."""
-
-
 _CALLS_ONLY: Final = frozenset({frames.DATA, frames.HEADERS, frames.RST_STREAM, frames.CONTINUATION})
 _CONNECTION_ONLY: Final = frozenset({frames.SETTINGS, frames.PING, frames.GOAWAY})
 
@@ -83,9 +81,11 @@ class Connection(asyncio.Protocol):
         self._out = Outbox(self._transport)
         self._out.send(
             frames.pack_settings(
-                max_concurrent_streams=self._limits.max_calls,
-                initial_window_size=STREAM_WINDOW,
-                max_header_list_size=self._limits.max_header_bytes,
+                {
+                    frames.MAX_CONCURRENT_STREAMS: self._limits.max_calls,
+                    frames.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
+                    frames.MAX_HEADER_LIST_SIZE: self._limits.max_header_bytes,
+                }
             )
             + frames.pack_number(frames.WINDOW_UPDATE, 0, CONNECTION_WINDOW - frames.DEFAULT_WINDOW)
         )
@@ -267,20 +267,18 @@ class Connection(asyncio.Protocol):
         if not request.is_grpc:
             out.end(NOT_GRPC, resets=not ends)
             return
-        widen = functools.partial(self._widen, stream)
-        call = Call(request, self._peer, out, widen, self._limits.max_message_bytes)
-        call.is_half_closed = ends
         try:
-            call.method = self._router(request)
+            method = self._router(request)
         except RpcError as error:
-            call.fail(error)
+            out.end(ANSWER + pack_trailers(error.status, str(error)), resets=not ends)
             return
+        widen = functools.partial(self._widen, stream)
+        call = self._calls[stream] = Call(request, method, self._peer, out, widen, self._limits.max_message_bytes)
         if ends:
             call.half_close()
-        self._calls[stream] = call
         if request.timeout_s is not None:
             call.deadline = self._loop.call_later(request.timeout_s, self._expire, stream)
-        if ends or call.method.is_streaming:
+        if ends or method.is_streaming:
             self._serve(stream, call)
 
     def _serve(self, stream: int, call: Call) -> None:

@@ -1,7 +1,7 @@
 """HTTP/2's frames (RFC 9113, sections 4 and 6): bytes to frames and back."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from typing import Final, TypeAlias
 
@@ -23,7 +23,6 @@ PADDED: Final = 0x8
 HAS_PRIORITY: Final = 0x20
 
 HEADER_TABLE_SIZE: Final = 0x1
-ENABLE_PUSH: Final = 0x2
 MAX_CONCURRENT_STREAMS: Final = 0x3
 INITIAL_WINDOW_SIZE: Final = 0x4
 MAX_FRAME_SIZE: Final = 0x5
@@ -50,12 +49,10 @@ class ErrorCode(IntEnum):
 
     NO_ERROR = 0x0
     PROTOCOL_ERROR = 0x1
-    INTERNAL_ERROR = 0x2
     FLOW_CONTROL_ERROR = 0x3
     STREAM_CLOSED = 0x5
     FRAME_SIZE_ERROR = 0x6
     REFUSED_STREAM = 0x7
-    CANCEL = 0x8
     COMPRESSION_ERROR = 0x9
     ENHANCE_YOUR_CALM = 0xB
 
@@ -74,10 +71,9 @@ def pack_frame(kind: int, flags: int, stream: int, payload: bytes | memoryview =
     return _HEAD.pack(size >> 16, size & 0xFFFF, kind, flags, stream) + payload
 
 
-def pack_settings(**settings: int) -> bytes:
-    """A SETTINGS frame of settings by the names in this module, in lower case."""
-    payload = b"".join(struct.pack(">HL", globals()[name.upper()], value) for name, value in settings.items())
-    return pack_frame(SETTINGS, 0, 0, payload)
+def pack_settings(settings: Mapping[int, int]) -> bytes:
+    """A SETTINGS frame."""
+    return pack_frame(SETTINGS, 0, 0, b"".join(struct.pack(">HL", name, value) for name, value in settings.items()))
 
 
 def pack_number(kind: int, stream: int, number: int) -> bytes:
