@@ -13,7 +13,7 @@ from .settings import SidecarSettings
 from .state import parse_ttl
 from .store import Store, Transaction
 from .topics import Topic, add_event
-from .wire import Call
+from .wire import Call, RpcError
 
 TRACE_HEADERS = ("traceparent", "tracestate")
 
@@ -83,7 +83,7 @@ class PubSubApi:
         )
         self._open.add(subscriber)
         self._broker.add(subscriber)
-        failures: list[SidecarError] = []
+        failures: list[RpcError] = []
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._take_answers, requests, subscriber, failures)
@@ -93,21 +93,21 @@ class PubSubApi:
         finally:
             self._open.discard(subscriber)
             self._broker.remove(subscriber)
-        for failure in failures:
-            raise failure
+        if failures:
+            raise failures[0]
 
     async def _take_answers(
         self,
         requests: AsyncIterator[pubsub_pb.SubscribeTopicEventsRequestAlpha1],
         subscriber: Subscriber,
-        failures: list[SidecarError],
+        failures: list[RpcError],
     ) -> None:
         try:
             async for request in requests:
                 if request.HasField("event_processed"):
                     processed = request.event_processed
                     await self._broker.answer(subscriber, processed.id, processed.status.status)
-        except SidecarError as error:  # out of the task group as it is
+        except RpcError as error:  # out of the task group as it is
             failures.append(error)
         subscriber.messages.put_nowait(None)
 
