@@ -63,6 +63,15 @@ async def asks_for_more(ctx: Context) -> str | None:
     return (await ctx.ask("More?")).action
 
 
+async def asked_by(runner: AgentRunner) -> tuple[str, QuestionRecord]:
+    """A run that has asked, and what it asked."""
+    run_id = await runner.runs.start(asks_for_more)
+    with anyio.fail_after(20):
+        while not (asked := await runner.questions.list(run_id=run_id)):
+            await anyio.lowlevel.checkpoint()
+    return run_id, asked[0]
+
+
 async def test_a_runner_tells_runs_of_answers_that_somebody_gave_and_died(
     runner_of: RunnerOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,13 +80,10 @@ async def test_a_runner_tells_runs_of_answers_that_somebody_gave_and_died(
 
     agent = DurableAgent(model="offline")
     async with runner_of(agent, workflows=[asks_for_more]) as runner:
-        run_id = await runner.runs.start(asks_for_more)
-        with anyio.fail_after(20):
-            while not (asked := await runner.questions.list(run_id=run_id)):
-                await anyio.lowlevel.checkpoint()
+        run_id, question = await asked_by(runner)
         monkeypatch.setattr(Questions, "_wake", die)
         with pytest.raises(KeyboardInterrupt):
-            await runner.questions.answer(asked[0].id, {"action": "accept", "content": {}})
+            await runner.questions.answer(question.id, {"action": "accept", "content": {}})
         monkeypatch.undo()
     async with runner_of(agent, workflows=[asks_for_more]) as runner:
         assert await runner.runs.result(run_id, timeout_s=20) == "accept"
@@ -99,13 +105,10 @@ async def test_a_dapr_without_a_worker_still_lists_questions(
 
     agent = DurableAgent(model="offline")
     async with runner_of(agent, workflows=[asks_for_more]) as runner:
-        run_id = await runner.runs.start(asks_for_more)
-        with anyio.fail_after(20):
-            while not (asked := await runner.questions.list(run_id=run_id)):
-                await anyio.lowlevel.checkpoint()
+        run_id, question = await asked_by(runner)
         monkeypatch.setattr(Questions, "_wake", away)
         with pytest.raises(DaprDownError):
-            await runner.questions.answer(asked[0].id, {"action": "accept", "content": {}})
+            await runner.questions.answer(question.id, {"action": "accept", "content": {}})
         monkeypatch.setattr("hub.questions.store.TELLING_S", 0.0)
         assert await runner.questions.list(run_id=run_id) == []
         assert await runner.questions.redeliver() == 0
