@@ -8,7 +8,7 @@ Source: Dapr v1.18.2, pkg/runtime/wfengine/wfengine.go (`actorRegLock`), and htt
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from hub.workflows.sdk import history_pb, orchestration_pb, service_pb
 
@@ -36,12 +36,13 @@ class Due:
 
     def turn_arrived(self, run_id: str, events: Iterable[history_pb.HistoryEvent]) -> None:
         """A turn is here."""
-        for event in events:
-            kind = event.WhichOneof("eventType")
-            if kind == "executionStarted":
-                self._turns.pop((run_id, _START), None)
-            elif kind in _ENDS:
-                self._turns.pop((run_id, getattr(event, kind).taskScheduledId), None)
+        for key in _keys(run_id, events):
+            self._turns.pop(key, None)
+
+    def turn_handed_back(self, run_id: str, events: Iterable[history_pb.HistoryEvent]) -> None:
+        """A turn that had arrived comes once more."""
+        for key in _keys(run_id, events):
+            self._expect(key)
 
     def turn_answered(
         self, run_id: str, history: Iterable[history_pb.HistoryEvent], response: service_pb.WorkflowResponse
@@ -95,6 +96,16 @@ class Due:
 
 
 _ENDS = frozenset({"taskCompleted", "taskFailed", "childWorkflowInstanceCompleted", "childWorkflowInstanceFailed"})
+
+
+def _keys(run_id: str, events: Iterable[history_pb.HistoryEvent]) -> Iterator[Key]:
+    """What a turn with these events was due for."""
+    for event in events:
+        kind = event.WhichOneof("eventType")
+        if kind == "executionStarted":
+            yield run_id, _START
+        elif kind in _ENDS:
+            yield run_id, getattr(event, kind).taskScheduledId
 
 
 def _forget_old(entries: "OrderedDict[Key, float] | OrderedDict[str, float]") -> None:

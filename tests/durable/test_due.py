@@ -45,6 +45,15 @@ def test_a_steps_result_brings_a_turn() -> None:
     assert kept.wait_s() == 0
 
 
+def test_a_turn_that_is_handed_back_comes_once_more() -> None:
+    kept = Due()
+    kept.turn_arrived("run", [started("parent", 7), step_ended(3)])
+    kept.turn_handed_back("run", [started("parent", 7), step_ended(3)])
+    assert 0 < kept.wait_s() <= due.PATIENCE_S
+    kept.turn_arrived("run", [started("parent", 7), step_ended(3)])
+    assert kept.wait_s() == 0
+
+
 def test_a_result_that_dapr_has_not_taken_brings_none() -> None:
     kept = Due()
     kept.step_ended("run", 3)
