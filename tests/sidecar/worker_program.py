@@ -32,15 +32,23 @@ def run_worker(host: str, port: str, ledger_path: str) -> None:
         os.write(ledger, f"{ctx.workflow_id} hang {os.getpid()}\n".encode())
         threading.Event().wait(60)
 
-    def mixed(ctx: Any, _input: None) -> Generator[Any, Any, int]:
-        """Steps, a timer, a child and an event."""
+    def steps_and_timer(ctx: Any) -> Generator[Any, Any, int]:
         total = 0
         for number in range(STEPS):
             total += yield ctx.call_activity("record", input=number)
         yield ctx.create_timer(timedelta(seconds=0.05))
-        total += yield ctx.call_child_workflow("child", input=STEPS)
-        total += yield ctx.wait_for_external_event("go")
         return total
+
+    def mixed(ctx: Any, _input: None) -> Generator[Any, Any, int]:
+        """Steps, a timer, a child and an event."""
+        total = yield from steps_and_timer(ctx)
+        total += yield ctx.call_child_workflow("child", input=STEPS)
+        return total + (yield ctx.wait_for_external_event("go"))
+
+    def childless(ctx: Any, _input: None) -> Generator[Any, Any, int]:
+        """Steps, a timer and an event."""
+        total = yield from steps_and_timer(ctx)
+        return total + (yield ctx.wait_for_external_event("go"))
 
     def child(ctx: Any, number: int) -> Generator[Any, Any, int]:
         return (yield ctx.call_activity("record", input=number))
@@ -58,7 +66,7 @@ def run_worker(host: str, port: str, ledger_path: str) -> None:
     runtime: Any = wf.WorkflowRuntime(host=host, port=port)
     for activity in (record, slow, hang):
         runtime.register_activity(activity, name=activity.__name__)
-    for workflow in (mixed, child, slow_steps, hanging):
+    for workflow in (mixed, childless, child, slow_steps, hanging):
         runtime.register_workflow(workflow, name=workflow.__name__)
     runtime.start()
     sys.stdout.write("ready\n")
