@@ -5,6 +5,7 @@ Source: MCP 2024-11-05, basic/transports, HTTP with SSE.
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Final
 
 import anyio
 from yarl import URL
@@ -20,9 +21,17 @@ from hub.upstream.peer import Peer
 from hub.upstream.task_scope import open_tasks
 from hub.upstream.wire import GarbageError, decode
 
+IN_ORDER_S: Final = 1.0
+"""How long a message waits until the server has taken the one before it."""
+
 
 class _SseStream:
-    """The GET stream, and the address that it names for everything sent to the server."""
+    """The GET stream, and the address that it names for everything sent to the server.
+
+    Messages are sent one after the other, as on a pipe: two at once may overtake each other on their connections, and
+    then a server's first question is not the first call's. A server that takes a message only when it has dealt with
+    it gets them as they come, since an answer must not wait for the call that asks.
+    """
 
     def __init__(self, site: Site, url: URL) -> None:
         self.peer: Peer | None = None
@@ -32,6 +41,9 @@ class _SseStream:
         self._url = url
         self._target: URL | None = None
         self._named = anyio.Event()
+        self._last_taken = anyio.Event()
+        self._last_taken.set()
+        self._in_order = True
 
     async def follow(self) -> None:
         try:
@@ -67,8 +79,20 @@ class _SseStream:
         await self._named.wait()
         if self._target is None:
             raise self.failure or UpstreamDownError(self.describe_end())
+        before, self._last_taken = self._last_taken, anyio.Event()
+        taken = self._last_taken
+        try:
+            if self._in_order:
+                with anyio.move_on_after(IN_ORDER_S) as scope:
+                    await before.wait()
+                self._in_order = self._in_order and not scope.cancelled_caught
+            await self._post(self._target, data)
+        finally:
+            taken.set()
+
+    async def _post(self, target: URL, data: bytes) -> None:
         headers = {**self._site.settings.headers, "Content-Type": "application/json"}
-        async with open_request(self._site.links.http, "POST", self._target, headers=headers, body=data) as response:
+        async with open_request(self._site.links.http, "POST", target, headers=headers, body=data) as response:
             if response.status >= 300:
                 raise RejectedError(response.status)
             await response.read()
