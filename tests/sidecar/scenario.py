@@ -34,6 +34,9 @@ def wait_until(is_reached: Callable[[], object], what: str, timeout_s: float = T
 TORN_READ = "missing from state store"
 """What Dapr says when it is asked about a run between two of its own writes; the next look is well."""
 
+NO_WORKER = "did not find address for actor|actor type .* not registered"
+"""How Dapr refuses an event, a pause or an end without a worker; the second while it takes leave of the last one."""
+
 
 class PatientClient:
     """The SDK's client, asked again where Dapr read what it was just writing."""

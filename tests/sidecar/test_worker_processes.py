@@ -11,7 +11,7 @@ import pytest
 
 from tests.sidecar.own import OwnSidecar
 from tests.sidecar.processes import running_worker_process
-from tests.sidecar.scenario import open_scenario, output_of, wait_until
+from tests.sidecar.scenario import NO_WORKER, open_scenario, output_of, wait_until
 from tests.sidecar.worker_program import STEPS
 
 OpenSidecar = Callable[..., AbstractContextManager[OwnSidecar]]
@@ -60,7 +60,7 @@ def test_an_event_while_there_is_no_worker_waits_for_one_or_is_refused(
         if sidecar.api.is_embedded:
             scenario.client.raise_workflow_event(run_id, "go", data=100)
         else:  # Dapr has nobody to keep it: a run lives where its workers are
-            with pytest.raises(grpc.RpcError, match="did not find address for actor"):
+            with pytest.raises(grpc.RpcError, match=NO_WORKER):
                 scenario.client.raise_workflow_event(run_id, "go", data=100)
         with running_worker_process(sidecar.api, ledger):
             if not sidecar.api.is_embedded:
