@@ -56,10 +56,14 @@ class Turns:
                 each.name, self._driver.to_generator_workflow(each), each.version, each.latest
             )
 
-    def begin_stream(self) -> None:
-        """Dapr knows nothing of what an earlier stream has seen."""
+    def begin_stream(self, *, hands_back: bool) -> None:
+        """Dapr knows nothing of what an earlier stream has seen.
+
+        Args:
+            hands_back: whether it takes back a turn that may cross another one: see `hub.workflows.crossing`.
+        """
         self._histories.clear()
-        self._crossings.begin_stream()
+        self._crossings.begin_stream(hands_back=hands_back)
 
     def forget(self, run_id: str) -> None:
         self._histories.forget(run_id)
@@ -74,7 +78,7 @@ class Turns:
         committed = await self._committed(request)
         response = self.replay(request.instanceId, committed, list(request.newEvents))
         beginning = [*committed[:_BEGINNING], *request.newEvents]
-        if not token and self._crossings.take(request.instanceId, beginning, response):  # only real Dapr sends no token
+        if self._crossings.take(request.instanceId, beginning, response):
             _log.info("run %s: its end waits for a second, for its parent's sake", request.instanceId)
             self.due.turn_handed_back(request.instanceId, request.newEvents)
             self._histories.forget(request.instanceId)

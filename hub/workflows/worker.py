@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from hub.errors import HubError, TooLargeError
 from hub.workflows.address import DaprAddress, DaprConnection, Headers, anyio_cancellation, open_connection
 from hub.workflows.at_once import each_at_once
+from hub.workflows.crossing import is_known
 from hub.workflows.driver import Driver
 from hub.workflows.due import PATIENCE_S
 from hub.workflows.errors import DaprDownError, DaprFailedError
@@ -163,7 +164,7 @@ class Worker:
         # Dapr sends nothing on the stream, not even headers, until there is work: Hello tells that it is there.
         headers = self._headers
         await self._hello(Empty(), timeout_s=10.0, headers=headers)
-        self._turns.begin_stream()
+        self._turns.begin_stream(hands_back=await is_known(self._connection))
         request = service_pb.GetWorkItemsRequest(capabilities=cast("Any", [_STATEFUL_HISTORY]))
         stream = self._work_items(request, headers)
         try:
