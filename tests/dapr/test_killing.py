@@ -52,7 +52,7 @@ async def test_runs_with_children_end_whenever_daprd_is_killed(kind: Kind, tmp_p
     chance = random.Random(20261127)
     functions = Functions([one_after_the_other, teller], [told])
     results: list[int] = []
-    rounds = 12 if full else 2
+    rounds = 8 if full else 2
     with open_own_sidecar(kind, tmp_path) as sidecar:
         async with (
             open_connection(DaprAddress(grpc_port=sidecar.api.grpc_port)) as connection,
