@@ -10,6 +10,10 @@ import urllib.request
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
+
+import grpc
+from dapr.proto.runtime.v1 import metadata_pb2 as metadata_pb
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +122,19 @@ def running_sidecar(
         if sidecar.process.poll() is None:
             sidecar.process.kill()
         sidecar.process.wait(10)
+
+
+def connected_workers(api: DaprApi) -> int:
+    """How many workers the sidecar says it has."""
+    with grpc.insecure_channel(f"{api.host}:{api.grpc_port}") as channel:
+        get: Any = cast("Any", channel).unary_unary(
+            "/dapr.proto.runtime.v1.Dapr/GetMetadata",
+            request_serializer=metadata_pb.GetMetadataRequest.SerializeToString,
+            response_deserializer=metadata_pb.GetMetadataResponse.FromString,
+        )
+        with contextlib.suppress(grpc.RpcError):
+            return int(get(metadata_pb.GetMetadataRequest(), timeout=5).workflows.connected_workers)
+    return 0
 
 
 @contextlib.contextmanager

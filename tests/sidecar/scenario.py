@@ -11,6 +11,8 @@ from typing import Any
 import dapr.ext.workflow as wf
 import grpc
 
+from tests.sidecar.processes import DaprApi, connected_workers
+
 TIMEOUT_S = 20
 
 
@@ -29,6 +31,11 @@ def wait_until(is_reached: Callable[[], object], what: str, timeout_s: float = T
         if time.monotonic() > deadline:
             raise TimeoutError(f"not reached: {what}")
         time.sleep(0.01)
+
+
+def wait_for_workers(api: DaprApi, count: int) -> None:
+    """Wait until the sidecar has so many workers: the SDK says that it has started before it is connected."""
+    wait_until(lambda: connected_workers(api) == count, f"{count} workers are connected")
 
 
 TORN_READ = "missing from state store"

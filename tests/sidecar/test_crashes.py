@@ -6,18 +6,17 @@ from collections import Counter
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
 import grpc
 import pytest
 from dapr.clients import DaprClient
 from dapr.clients.exceptions import DaprGrpcError
 from dapr.conf import settings
-from dapr.proto.runtime.v1 import metadata_pb2 as metadata_pb
 
 from tests.sidecar.own import OwnSidecar
 from tests.sidecar.processes import DaprApi, running_sidecar, running_worker_process
-from tests.sidecar.scenario import Scenario, new_id, open_scenario, output_of, wait_until
+from tests.sidecar.scenario import Scenario, new_id, open_scenario, output_of, wait_for_workers, wait_until
 from tests.sidecar.worker_program import STEPS
 
 OpenSidecar = Callable[..., contextlib.AbstractContextManager[OwnSidecar]]
@@ -68,19 +67,6 @@ def asked_again(ask: Callable[[], Answer]) -> Answer:
 
     wait_until(is_answered, "the sidecar answers again")
     return answers[0]
-
-
-def connected_workers(api: DaprApi) -> int:
-    """How many workers the sidecar says it has."""
-    with grpc.insecure_channel(f"{api.host}:{api.grpc_port}") as channel:
-        get: Any = cast("Any", channel).unary_unary(
-            "/dapr.proto.runtime.v1.Dapr/GetMetadata",
-            request_serializer=metadata_pb.GetMetadataRequest.SerializeToString,
-            response_deserializer=metadata_pb.GetMetadataResponse.FromString,
-        )
-        with contextlib.suppress(grpc.RpcError):
-            return int(get(metadata_pb.GetMetadataRequest(), timeout=5).workflows.connected_workers)
-    return 0
 
 
 def release(scenario: Scenario, run_id: str, flow: Flow) -> None:
@@ -150,7 +136,7 @@ def test_kills_at_random_moments_lose_nothing(own_sidecar: OpenSidecar, tmp_path
                 sidecar.start()
             else:
                 # The one that stays may not be back yet: then this would be the last one.
-                wait_until(lambda: connected_workers(sidecar.api) == 2, "both workers are connected")
+                wait_for_workers(sidecar.api, 2)
                 worker_stack.close()
                 worker_stack.enter_context(running_worker_process(sidecar.api, ledger))
         for run_id in ids:

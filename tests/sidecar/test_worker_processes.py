@@ -11,7 +11,7 @@ import pytest
 
 from tests.sidecar.own import OwnSidecar
 from tests.sidecar.processes import running_worker_process
-from tests.sidecar.scenario import NO_WORKER, open_scenario, output_of, wait_until
+from tests.sidecar.scenario import NO_WORKER, open_scenario, output_of, wait_for_workers, wait_until
 from tests.sidecar.worker_program import STEPS
 
 OpenSidecar = Callable[..., AbstractContextManager[OwnSidecar]]
@@ -41,6 +41,7 @@ def test_two_worker_processes_share_the_runs(own_sidecar: OpenSidecar, tmp_path:
         running_worker_process(sidecar.api, ledger),
         open_scenario(sidecar.api.host, sidecar.api.grpc_port) as scenario,
     ):
+        wait_for_workers(sidecar.api, 2)
         ids = [scenario.start("slow_steps") for _ in range(20)]
         outputs = [output_of(scenario.finish(run_id)) for run_id in ids]
     effects = ledger_of(ledger)
@@ -78,6 +79,7 @@ def test_the_steps_of_a_killed_worker_go_to_another(own_sidecar: OpenSidecar, tm
         running_worker_process(sidecar.api, ledger) as first,
         running_worker_process(sidecar.api, ledger) as second,
     ):
+        wait_for_workers(sidecar.api, 2)
         run_id = scenario.start("slow_steps")
         wait_until(lambda: steps_of(ledger, run_id)["1"], "the second step has begun")
         at_work = ledger_of(ledger)[-1][2]
