@@ -41,8 +41,7 @@ class _SseStream:
         self._url = url
         self._target: URL | None = None
         self._named = anyio.Event()
-        self._last_taken = anyio.Event()
-        self._last_taken.set()
+        self._turn = anyio.Lock()
         self._in_order = True
 
     async def follow(self) -> None:
@@ -79,16 +78,20 @@ class _SseStream:
         await self._named.wait()
         if self._target is None:
             raise self.failure or UpstreamDownError(self.describe_end())
-        before, self._last_taken = self._last_taken, anyio.Event()
-        taken = self._last_taken
+        has_turn = self._in_order and await self._take_turn()
         try:
-            if self._in_order:
-                with anyio.move_on_after(IN_ORDER_S) as scope:
-                    await before.wait()
-                self._in_order = self._in_order and not scope.cancelled_caught
             await self._post(self._target, data)
         finally:
-            taken.set()
+            if has_turn:
+                self._turn.release()
+
+    async def _take_turn(self) -> bool:
+        """Wait until the server has taken the message before; whether it has, in time."""
+        with anyio.move_on_after(IN_ORDER_S):
+            await self._turn.acquire()
+            return True
+        self._in_order = False
+        return False
 
     async def _post(self, target: URL, data: bytes) -> None:
         headers = {**self._site.settings.headers, "Content-Type": "application/json"}

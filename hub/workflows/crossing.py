@@ -82,13 +82,13 @@ class Crossings:
         return False
 
 
-def handed_back(run_id: str) -> service_pb.WorkflowResponse:
+def handed_back(run_id: str, token: str) -> service_pb.WorkflowResponse:
     """An answer that Dapr refuses, so that it keeps the turn and hands it out again after a second.
 
     It asks for a detached run that has no id.
     """
     refused = actions_pb.WorkflowAction(id=-1, createDetachedWorkflow=actions_pb.CreateDetachedWorkflowAction())
-    return service_pb.WorkflowResponse(instanceId=run_id, actions=[refused])
+    return service_pb.WorkflowResponse(instanceId=run_id, completionToken=token, actions=[refused])
 
 
 def _is_end(action: actions_pb.WorkflowAction) -> bool:

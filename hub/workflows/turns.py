@@ -82,7 +82,7 @@ class Turns:
             _log.info("run %s: its end waits for a second, for its parent's sake", request.instanceId)
             self.due.turn_handed_back(request.instanceId, request.newEvents)
             self._histories.forget(request.instanceId)
-            return handed_back(request.instanceId)
+            return handed_back(request.instanceId, token)
         response.completionToken = token
         self.due.turn_answered(request.instanceId, beginning, response)
         if any(action.HasField("completeWorkflow") for action in response.actions):

@@ -79,7 +79,7 @@ def test_long_after_the_stream_began_none_is_handed_back(monkeypatch: pytest.Mon
 
 
 def test_what_is_handed_back_names_its_run_and_is_an_action_of_a_kind_that_dapr_knows() -> None:
-    answer = handed_back("run:1")
-    assert answer.instanceId == "run:1"
+    answer = handed_back("run:1", "token")
+    assert (answer.instanceId, answer.completionToken) == ("run:1", "token")
     assert [action.WhichOneof("workflowActionType") for action in answer.actions] == ["createDetachedWorkflow"]
     assert not answer.actions[0].createDetachedWorkflow.instanceId

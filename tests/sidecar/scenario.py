@@ -41,7 +41,7 @@ def wait_for_workers(api: DaprApi, count: int) -> None:
 TORN_READ = "missing from state store"
 """What Dapr says when it is asked about a run between two of its own writes; the next look is well."""
 
-NO_WORKER = "did not find address for actor|actor type .* not registered"
+NO_WORKER = r"did not find address for actor|actor type dapr\.internal\.\S+ not registered"
 """How Dapr refuses an event, a pause or an end without a worker; the second while it takes leave of the last one."""
 
 

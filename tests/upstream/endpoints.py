@@ -3,10 +3,13 @@
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
+import anyio
 from aiohttp import web
 
 from hub.catalog.provider import Json
+from hub.upstream import Links, ServerSettings, UpstreamServer, open_upstream
 
 INFO: Json = {"name": "hand-made", "version": "1"}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -26,6 +29,19 @@ async def open_endpoint(handler: Handler) -> AsyncGenerator[str]:
         yield f"http://127.0.0.1:{address[1]}/mcp"
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def open_behind_the_hub(handler: Handler, links: Links, **settings: Any) -> AsyncGenerator[UpstreamServer]:
+    """The hub's side of a server of one handler, once it is ready; all of it within 20 seconds."""
+    with anyio.fail_after(20):
+        async with (
+            open_endpoint(handler) as url,
+            open_upstream("web", ServerSettings(url=url, **settings), links=links, log_path=None) as server,
+        ):
+            await server.settled()
+            assert server.state.phase == "ready", server.state
+            yield server
 
 
 async def open_stream(request: web.Request) -> web.StreamResponse:

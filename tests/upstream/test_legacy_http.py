@@ -16,7 +16,7 @@ from tests.tooling.locks import CHECKOUT
 from tests.tooling.ports import free_port
 from tests.tooling.programs import open_program
 from tests.upstream.callers import EVERYTHING, Person, modern, name_is
-from tests.upstream.endpoints import answered, event, initialized, open_endpoint, open_stream, said
+from tests.upstream.endpoints import answered, event, initialized, open_behind_the_hub, open_endpoint, open_stream, said
 from tests.upstream.targets import accept, questions_of, text_of, tool
 
 
@@ -87,14 +87,9 @@ class Sessions:
 @asynccontextmanager
 async def open_sessions(links: Links) -> AsyncGenerator[tuple[Sessions, UpstreamServer]]:
     sessions = Sessions()
-    with anyio.fail_after(20):
-        async with (
-            open_endpoint(sessions.handle) as url,
-            open_upstream("web", ServerSettings(url=url, era="legacy"), links=links, log_path=None) as server,
-        ):
-            await server.settled()
-            assert server.state.era == "legacy", server.state
-            yield sessions, server
+    async with open_behind_the_hub(sessions.handle, links, era="legacy") as server:
+        assert server.state.era == "legacy", server.state
+        yield sessions, server
 
 
 async def test_the_hub_declares_what_the_caller_can_do_and_ends_its_sessions(links: Links) -> None:

@@ -1,16 +1,15 @@
 """What the hub sends to a server of the old HTTP+SSE transport, and when."""
 
 import json
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 import anyio
 from aiohttp import web
 
 from hub.catalog.provider import Json
-from hub.upstream import Links, ServerSettings, UpstreamServer, open_upstream
+from hub.upstream import Links, UpstreamServer
 from tests.upstream.callers import Person, name_is
-from tests.upstream.endpoints import answered, event, initialized, open_endpoint, open_stream, said
+from tests.upstream.endpoints import answered, event, initialized, open_behind_the_hub, open_stream, said
 from tests.upstream.targets import text_of, tool
 
 
@@ -20,7 +19,7 @@ class OldServer:
     def __init__(self, *, dwells: bool = False) -> None:
         self.order: list[str] = []
         self._dwells = dwells
-        self._first = anyio.Event()
+        self.arrived = anyio.Event()
         self._answers: dict[str, anyio.Event] = {}
         self._named: dict[str, str] = {}
         self._stream: web.StreamResponse | None = None
@@ -47,8 +46,8 @@ class OldServer:
 
     async def _take(self, message: Json) -> web.StreamResponse:
         """Take the first call late; whoever overtakes it asks first."""
-        if not self.order and not self._first.is_set():
-            self._first.set()
+        if not self.arrived.is_set():
+            self.arrived.set()
             await anyio.sleep(0.3)
         self.order.append(message["params"]["arguments"]["of"])
         await self._say(answered(message, said("taken")))
@@ -68,16 +67,8 @@ class OldServer:
         await self._stream.write(event(message, name="message"))
 
 
-@asynccontextmanager
-async def open_old(server: OldServer, links: Links) -> AsyncGenerator[UpstreamServer]:
-    with anyio.fail_after(20):
-        async with (
-            open_endpoint(server.handle) as url,
-            open_upstream("old", ServerSettings(url=url, transport="sse"), links=links, log_path=None) as upstream,
-        ):
-            await upstream.settled()
-            assert upstream.state.phase == "ready", upstream.state
-            yield upstream
+def open_old(server: OldServer, links: Links) -> AbstractAsyncContextManager[UpstreamServer]:
+    return open_behind_the_hub(server.handle, links, transport="sse")
 
 
 async def test_calls_reach_the_server_in_the_order_of_their_sending(links: Links) -> None:
@@ -86,6 +77,17 @@ async def test_calls_reach_the_server_in_the_order_of_their_sending(links: Links
         for name in ("Ada", "Bob", "Eve"):
             tasks.start_soon(upstream.call, tool("ask", of=name), Person())
     assert server.order == ["Ada", "Bob", "Eve"]
+
+
+async def test_a_call_that_is_given_up_in_the_queue_lets_nobody_overtake(links: Links) -> None:
+    server = OldServer()
+    async with open_old(server, links) as upstream, anyio.create_task_group() as tasks:
+        tasks.start_soon(upstream.call, tool("ask", of="Ada"), Person())
+        await server.arrived.wait()
+        with anyio.move_on_after(0.05):
+            await upstream.call(tool("ask", of="Bob"), Person())
+        await upstream.call(tool("ask", of="Eve"), Person())
+    assert server.order == ["Ada", "Eve"]
 
 
 async def test_an_answer_reaches_a_server_that_takes_a_call_only_when_it_is_done(links: Links) -> None:
