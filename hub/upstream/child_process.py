@@ -99,7 +99,10 @@ class ChildProcess(asyncio.SubprocessProtocol):
             self._stdin.write(data)
 
     def pause_output(self, pause_s: float, *, fd: int = 1) -> None:
-        """Take nothing from a pipe for a while."""
+        """Take nothing from a pipe for a while.
+
+        What the loop read before it came to this call is still handed over: a few pieces at most.
+        """
         pipe = self._pipe(fd)
         if pipe is not None and not self.exited.is_set():
             pipe.pause_reading()
