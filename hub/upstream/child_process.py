@@ -101,7 +101,8 @@ class ChildProcess(asyncio.SubprocessProtocol):
     def pause_output(self, pause_s: float, *, fd: int = 1) -> None:
         """Take nothing from a pipe for a while.
 
-        What the loop read before it came to this call is still handed over: a few pieces at most.
+        What the loop has read before it comes to this call is still handed over: at most 32 pieces, libuv's
+        reads of one pipe in one turn.
         """
         pipe = self._pipe(fd)
         if pipe is not None and not self.exited.is_set():

@@ -19,6 +19,7 @@ from hub.upstream.stderr_log import StderrLog
 FLOOD = "import os\nwhile True: os.write(1, b'x' * 65536)"
 LAST_WORDS = "import sys\nfor n in range(200): print(n, file=sys.stderr, flush=True)\nprint('last', file=sys.stderr)"
 TURNS_UNTIL_PAUSED = 5
+MOST_READ_BEFORE = 32
 LOGGER = logging.getLogger(__name__)
 
 
@@ -57,6 +58,7 @@ def test_a_paused_output_brings_nothing_until_the_pause_is_over(is_uvloop: bool)
             for _ in range(TURNS_UNTIL_PAUSED):
                 await anyio.lowlevel.checkpoint()
             before = len(seen)
+            assert before <= MOST_READ_BEFORE
             for _ in range(100):  # turns of the loop, each of which would bring more
                 await anyio.sleep(0.001)
             assert len(seen) == before
