@@ -33,7 +33,7 @@ def add(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Write without asking.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Add what is no MCP server: says what it found, describes the tools, writes after a yes."""
+    """Add what is no MCP server. Says what it found, describes the tools, writes after a yes."""
     import anyio
 
     from hub.config.importing import write_config

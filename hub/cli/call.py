@@ -31,7 +31,7 @@ def call(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Call a tool: shows its progress, asks its questions here, writes its answer on standard output."""
+    """Call a tool. Shows its progress, asks its questions here, writes its answer on standard output."""
     from hub.cli.terminal import LEVELS
 
     if log_level not in LEVELS:

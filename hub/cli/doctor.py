@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Check each server: found, reachable, negotiated, names and schemas; say what to do."""
+    """Check each server, and say what to do. Looks whether it is found, reachable, negotiated; at names and schemas."""
     loaded, places = load(config)
 
     import anyio

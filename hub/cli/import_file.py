@@ -23,7 +23,7 @@ def import_file(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Write without asking.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Take over another client's servers: shows the difference first, writes after a yes.
+    """Take over another client's servers. Shows the difference first, writes after a yes.
 
     Values that look like secrets become ${NAME} references; which variables to set is told.
     """

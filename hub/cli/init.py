@@ -19,7 +19,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a hub.yaml with one server in it, and its schema for editors."""
+    """Write a hub.yaml with one server in it. Beside it: the schema for editors."""
     from hub.config.places import CONFIG_NAME, user_config
     from hub.config.schema import SCHEMA_NAME, schema_text
     from hub.config.starter import starter_text

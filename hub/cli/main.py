@@ -13,7 +13,6 @@ from hub.cli import (
     connect,
     doctor,
     events,
-    help_pages,
     import_file,
     init,
     logs,
@@ -48,6 +47,7 @@ app = typer.Typer(
     help="One MCP endpoint in front of MCP servers of every protocol age.",
     epilog=EPILOG,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("init")(init.init)
@@ -99,8 +99,6 @@ def main(arguments: list[str]) -> int:
     """
     as_json = "--json" in arguments
     logging.getLogger().addHandler(logging.NullHandler())  # `hub serve` alone shows the log
-    if help_pages.is_asked_for(arguments):
-        help_pages.load_drawing()
     try:
         result: object = app(arguments or ["--help"], prog_name="hub", standalone_mode=False)
     except TyperException as error:

@@ -55,7 +55,7 @@ def start(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Start a run, and show its id; it waits for a program that has the workflow."""
+    """Start a run, and show its id. It waits for a program that has the workflow."""
     from hub.cli.arguments import read_arguments
 
     arguments = read_arguments(words or [], {}, whole=whole)
@@ -88,7 +88,7 @@ def wait(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Wait until a run has ended, and show how; exit code 1 unless it ended well."""
+    """Wait until a run has ended, and show how. Exit code 1 unless it ended well."""
     _tell_end(_with_runs(config, lambda runs: runs.wait(run_id, timeout_s=timeout_s)), as_json=as_json)
 
 
@@ -105,7 +105,7 @@ def events(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what has happened in a run: time, id for `rerun`, kind, step."""
+    """Show what has happened in a run. A line each: time, id for `rerun`, kind, step."""
     from hub.cli.run_output import event_to_json, event_to_text
 
     async def look(runs: "Runs") -> None:
@@ -177,7 +177,7 @@ def rerun(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Start a finished run again as a new one, from its beginning or from one of its steps."""
+    """Start a finished run again as a new one. It goes from the beginning, or from one of its steps."""
     started = _with_runs(config, lambda runs: runs.rerun(run_id, from_event=from_event))
     if as_json:
         write_json({"runId": started})

@@ -4,7 +4,7 @@ from hub.cli.options import JsonOption
 
 
 def schema(as_json: JsonOption = False) -> None:
-    """Print the JSON Schema of hub.yaml (it is JSON with or without --json)."""
+    """Print the JSON Schema of hub.yaml. It is JSON with or without --json."""
     import sys
 
     from hub.config.schema import schema_text

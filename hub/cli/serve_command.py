@@ -28,7 +28,7 @@ def serve(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more, on standard error.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Serve all servers behind one endpoint until Ctrl-C; a change of the file applies at once."""
+    """Serve all servers behind one endpoint until Ctrl-C. A change of the file applies at once."""
     import logging
 
     if stdio and as_json:

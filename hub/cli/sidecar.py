@@ -60,7 +60,7 @@ def sidecar(
     ] = 90.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Serve Dapr's API alone, over one SQLite file, until Ctrl-C; its token: the variable DAPR_API_TOKEN."""
+    """Serve Dapr's API alone, over one SQLite file, until Ctrl-C. Its token: the variable DAPR_API_TOKEN."""
     import logging
 
     from hub.config.environment import variables

@@ -19,7 +19,7 @@ def tools(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the tools of all servers under the names they are called by."""
+    """List the tools of all servers by the names that calls use."""
     loaded, places = load(config)
 
     import anyio

@@ -34,7 +34,7 @@ def up(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Keep a Dapr sidecar up for agents and runs, until the command ends or Ctrl-C."""
+    """Keep a Dapr sidecar up for agents and runs. It stays until the command ends or Ctrl-C."""
     if resources is not None and not dapr:
         raise UsageError("found --resources without --dapr; the embedded sidecar has its own; add --dapr")
 
