@@ -44,7 +44,9 @@ dapr: ## Build Dapr's own programs, once, for the tests and `hub up --dapr` (nee
 OWN_PROCESS := sidecar dapr durable asked agentic
 # These start frameworks most of the time, each on one core: the second runs beside the first, and is shown after it.
 BESIDE := host wrapped
-PYTEST := UV=$(UV) $(BIN)/pytest
+# A long log may be seen from its end only: what failed in any of these is told there once more.
+RECAP := .cache/failed.txt
+PYTEST := UV=$(UV) TESTS_RECAP=$(RECAP) $(BIN)/pytest
 
 test: setup ## Run all tests in their short form
 	$(call run_tests,)
@@ -61,15 +63,15 @@ define bench_parts
 endef
 
 define run_tests
-	@status=0; \
-	$(PYTEST) $(1) tests $(addprefix --ignore=tests/,$(OWN_PROCESS) $(BESIDE)) || status=1; \
-	for part in $(OWN_PROCESS); do $(PYTEST) $(1) tests/$$part || status=1; done; \
-	mkdir -p .cache; \
-	$(PYTEST) $(1) tests/$(word 2,$(BESIDE)) > .cache/beside.log 2>&1 & beside=$$!; \
-	$(PYTEST) $(1) tests/$(word 1,$(BESIDE)) || status=1; \
-	wait $$beside || status=1; \
+	@mkdir -p .cache; rm -f $(RECAP); \
+	run() { $(PYTEST) $(1) "$$@" || echo "pytest $$1 ended with $$?" >> $(RECAP); }; \
+	run tests $(addprefix --ignore=tests/,$(OWN_PROCESS) $(BESIDE)); \
+	for part in $(OWN_PROCESS); do run tests/$$part; done; \
+	run tests/$(word 2,$(BESIDE)) > .cache/beside.log 2>&1 & beside=$$!; \
+	run tests/$(word 1,$(BESIDE)); \
+	wait $$beside; \
 	cat .cache/beside.log; \
-	exit $$status
+	if [ -s $(RECAP) ]; then echo "What failed:"; cat $(RECAP); exit 1; fi
 endef
 
 check: setup ## Format, lint, types, import lines
