@@ -5,11 +5,15 @@ The names below are loaded when they are used, so that `import hub` stays cheap.
 
 from typing import TYPE_CHECKING, Any
 
+from hub import forking
+
 if TYPE_CHECKING:
     from hub.agents import DurableAgent, MCPToolProvider, memory, tool
     from hub.runner import AgentRunner
 
 __all__ = ["AgentRunner", "DurableAgent", "MCPToolProvider", "memory", "tool"]
+
+forking.leave_to_us()
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 import anyio
 import anyio.abc
 
+from hub import forking
 from hub.errors import ConfigError
 
 _STOP_GRACE_S = 15.0
@@ -46,7 +47,8 @@ async def run_beside(
             async for _ in signals:
                 break
             return 0
-        kept = {name: value for name, value in variables.items() if name not in _ENDPOINTS}
+        dropped = {*_ENDPOINTS, forking.VARIABLE} if forking.is_ours() else _ENDPOINTS
+        kept = {name: value for name, value in variables.items() if name not in dropped}
         try:
             process = await anyio.open_process(command, stdin=None, stdout=None, stderr=None, env={**kept, **dapr})
         except OSError as error:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from hub import forking
 from hub.cli.failures import UsageError
 from hub.cli.options import ConfigOption, JsonOption, load
 from hub.cli.output import note, write_json
@@ -69,4 +70,4 @@ def serve(
 def _has_uvloop() -> bool:
     from importlib.util import find_spec
 
-    return find_spec("uvloop") is not None
+    return find_spec("uvloop") is not None and forking.is_safe()

@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar, cast
 
 import anyio
 
+from hub import forking
 from hub.agents.agent import DurableAgent
 from hub.agents.durable_method import RUN_METHOD, BoundMethod
 from hub.agents.errors import NotHostedError
@@ -126,7 +127,7 @@ class AgentRunner:
 
     def start(self) -> None:
         """Serve until SIGINT or SIGTERM."""
-        anyio.run(self._serve, backend_options={"use_uvloop": sys.platform != "win32"})
+        anyio.run(self._serve, backend_options={"use_uvloop": sys.platform != "win32" and forking.is_safe()})
 
     async def __aenter__(self) -> Self:
         if self._open is not None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from hub import forking
 from tests.cli.running import Folder
 
 _HUB = str(Path(sys.executable).with_name("hub"))
@@ -52,11 +53,13 @@ def running(folder: Folder, *words: str, **variables: str) -> "Generator[subproc
 
 def test_a_command_finds_the_sidecar_and_its_exit_code_is_kept(configured: Folder) -> None:
     program = (
-        "import json, os, sys; print(json.dumps({k: v for k, v in os.environ.items() if 'DAPR' in k})); sys.exit(7)"
+        "import json, os, sys; print(json.dumps({k: v for k, v in os.environ.items() if 'DAPR' in k or 'FORK' in k}));"
+        "sys.exit(7)"
     )
 
     ended = configured.run(
-        "up", *_FREE, "--", sys.executable, "-c", program, DAPR_GRPC_ENDPOINT="http://127.0.0.1:1", DAPR_GRPC_PORT="2"
+        *("up", *_FREE, "--", sys.executable, "-c", program),
+        **{"DAPR_GRPC_ENDPOINT": "http://127.0.0.1:1", "DAPR_GRPC_PORT": "2", forking.VARIABLE: ""},
     )
 
     found = ended.json()
