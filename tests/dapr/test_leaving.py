@@ -5,9 +5,10 @@ from collections.abc import Generator
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import pytest
 
-from hub.app.dapr_programs import DaprSetup
+from hub.app.dapr_programs import HOST, DaprSetup
 from hub.workflows import (
     Context,
     DaprAddress,
@@ -20,7 +21,8 @@ from hub.workflows import (
     workflow,
 )
 from hub.workflows.stuck import tell_if_stuck
-from tests.sidecar.processes import running_sidecar
+from tests.sidecar.processes import DaprApi, running_sidecar
+from tests.sidecar.scenario import wait_for_workers
 from tests.tooling.dapr import find_programs, open_dapr
 from tests.tooling.event_loop import one_event_loop
 
@@ -106,6 +108,8 @@ async def test_an_event_without_a_worker_may_be_sent_again_later(real: DaprSetup
         runs = Runs(connection)
         async with open_worker(connection, Functions([waits])):
             run_id = await runs.start(waits)
+        api = DaprApi(kind="daprd-redis", host=HOST, grpc_port=real.ports.grpc, http_port=real.ports.http)
+        await anyio.to_thread.run_sync(wait_for_workers, api, 0)  # Dapr may not have seen yet that it left
         with pytest.raises(DaprDownError, match="no worker is connected to Dapr at"):
             await runs.send(run_id, "go")
         async with open_worker(connection, Functions([waits])):
