@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import anyio
-import anyio.lowlevel
 import pytest
 from mcp import Client
 from mcp.types import TextContent
@@ -26,6 +25,7 @@ from hub.errors import ConfigError
 from hub.upstream import Links
 from hub.workflows import DaprAddress
 from tests.agentic.model_server import ModelServer, calls, says
+from tests.agentic.patience import until
 from tests.tooling.hubs import hub_environment, open_hub
 from tests.tooling.memory_provider import MemoryProvider, text
 
@@ -159,8 +159,7 @@ async def test_a_caller_that_goes_away_cancels_its_run(runner_of: RunnerOf) -> N
         provider = AgentProvider(agent, runner.runs)
 
         async def wait_for(status: str) -> None:
-            while not await runner.runs.list(workflow="sleeper.sleep", statuses=[cast("Any", status)]):
-                await anyio.lowlevel.checkpoint()
+            await until(lambda: runner.runs.list(workflow="sleeper.sleep", statuses=[cast("Any", status)]))
 
         with anyio.fail_after(30):
             async with anyio.create_task_group() as group:
@@ -220,8 +219,7 @@ async def test_what_a_tool_asks_becomes_a_question_of_the_run(
     async with runner_of(DurableAgent(model=models.model, tools=[Source()])) as runner:
         run_id = await runner.start_run("Book it.")
         with anyio.fail_after(20):
-            while not (asked := await runner.questions.list(run_id=run_id)):
-                await anyio.lowlevel.checkpoint()
+            asked = await until(lambda: runner.questions.list(run_id=run_id))
             await runner.questions.answer(asked[0].id, {"action": "accept", "content": {"day": "Monday"}})
             assert await runner.runs.result(run_id) == "done"
     assert models.messages(1)[-1] == ("tool", "booked Monday")

@@ -14,6 +14,7 @@ from hub.events import DeadLetters, Event, Subscription
 from hub.events.publish import Publisher
 from hub.events.subscriber import to_event
 from hub.workflows import DaprAddress, DaprConnection, RetryPolicy, open_connection
+from tests.agentic.patience import until
 
 RunnerOf = Callable[..., AgentRunner]
 FAST = RetryPolicy(max_attempts=2, first_delay_s=0.01)
@@ -168,8 +169,7 @@ async def test_a_failing_handler_is_tried_again_and_its_event_put_aside(
         assert await dead.wait(1) == [("bread", topic, "ValueError: no bread", "order")]
         assert len(tries.items) == 2
         with anyio.fail_after(10):
-            while not await runner.runs.list(workflow=f"hub.event.{topic}.fails", statuses=["failed"]):
-                await anyio.lowlevel.checkpoint()
+            await until(lambda: runner.runs.list(workflow=f"hub.event.{topic}.fails", statuses=["failed"]))
         async with open_connection(dapr) as connection:
             letters = DeadLetters(connection)
             [letter] = await letters.list(topic=topic)
@@ -204,8 +204,7 @@ async def test_an_event_that_no_run_can_hold_is_put_aside_at_once(
         with anyio.fail_after(20):
             put_aside = await first_event(connection, f"{topic}.dead")
             letters = DeadLetters(connection)
-            while not (found := await letters.list(topic=topic)):
-                await anyio.lowlevel.checkpoint()
+            found = await until(lambda: letters.list(topic=topic))
         assert [(each.event.id, each.handler, each.event.data) for each in found] == [("large", f"{topic}.read", None)]
         assert "the limit is 2,097,152" in found[0].error
         with pytest.raises(UnsupportedError, match="its data went to the dead-letter topic alone"):

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
@@ -15,6 +14,7 @@ from hub import AgentRunner, DurableAgent
 from hub.config import Places
 from hub.events import Event
 from hub.workflows import RetryPolicy
+from tests.agentic.patience import until
 from tests.tooling.hubs import hub_environment
 
 
@@ -48,8 +48,7 @@ async def test_a_failed_event_is_listed_and_replayed_by_the_command(
     with anyio.fail_after(90):
         async with runner:
             published = await on_thread("events", "publish", "orders", '{"what": "bread"}')
-            while not await runner.runs.list(statuses=["failed"]):
-                await anyio.lowlevel.checkpoint()
+            await until(lambda: runner.runs.list(statuses=["failed"]))
             [letter] = (await on_thread("events", "dead", "--topic", "orders"))["dead"]
             assert (letter["handler"], letter["error"]) == ("orders.take", "ValueError: the shop is shut")
             assert letter["event"]["id"] == published["id"]

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import anyio
-import anyio.lowlevel
 import pytest
 
 from adapters import CrewAITool, LangGraphTool
@@ -14,6 +13,7 @@ from adapters.dapr_keys import DaprKeys
 from hub import AgentRunner, DurableAgent
 from hub.errors import ConfigError
 from hub.workflows import DaprAddress, open_connection
+from tests.agentic.patience import until
 from tests.agentic.test_article import ARTICLE, block, frame, run_block
 from tests.tooling.locks import CHECKOUT
 from tests.wrapped.environments import synced
@@ -57,8 +57,7 @@ async def test_a_graph_s_question_is_asked_of_the_run(
     async with runner_of(agent, model="offline") as runner:
         run_id = await runner.start_run("Please review tea.")
         with anyio.fail_after(60):
-            while not (asked := await runner.questions.list(run_id=run_id)):
-                await anyio.lowlevel.checkpoint()
+            asked = await until(lambda: runner.questions.list(run_id=run_id))
             await runner.questions.answer(asked[0].id, {"action": "accept", "content": {"approved": True}})
         answer = await runner.runs.result(run_id, timeout_s=60)
     assert '"approved": true' in answer

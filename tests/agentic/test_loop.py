@@ -13,6 +13,7 @@ from hub import AgentRunner, DurableAgent, tool
 from hub.agents import Hooks, ToolCall, ToolError, ToolResult, Totals
 from hub.workflows import RetryPolicy, RunFailedError
 from tests.agentic.model_server import ModelServer, calls, refuses, says
+from tests.agentic.patience import until
 
 RunnerOf = Callable[..., AgentRunner]
 FAST = RetryPolicy(max_attempts=3, first_delay_s=0.01)
@@ -195,8 +196,7 @@ async def test_a_hook_may_ask_a_person_and_the_run_waits(runner_of: RunnerOf, mo
     async with runner_of(agent) as runner:
         run_id = await runner.start_run("Bern?")
         with anyio.fail_after(20):
-            while not (open_questions := await runner.questions.list(run_id=run_id)):
-                await anyio.lowlevel.checkpoint()
+            open_questions = await until(lambda: runner.questions.list(run_id=run_id))
             await runner.questions.answer(open_questions[0].id, {"action": "accept", "content": {}})
             assert await runner.runs.result(run_id) == "7"
     assert models.messages(1)[-1] == ("tool", "7")

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import anyio
-import anyio.lowlevel
 import pytest
 
 from hub import AgentRunner, DurableAgent, memory
@@ -13,6 +12,7 @@ from hub.questions import QuestionRecord, Questions
 from hub.workflows import Context, DaprAddress, DaprDownError, open_connection, workflow
 from hub.workflows.components import Need, check_components
 from hub.workflows.errors import MissingComponentError
+from tests.agentic.patience import until
 from tests.tooling.ports import free_port
 
 RunnerOf = Callable[..., AgentRunner]
@@ -67,8 +67,7 @@ async def asked_by(runner: AgentRunner) -> tuple[str, QuestionRecord]:
     """A run that has asked, and what it asked."""
     run_id = await runner.runs.start(asks_for_more)
     with anyio.fail_after(20):
-        while not (asked := await runner.questions.list(run_id=run_id)):
-            await anyio.lowlevel.checkpoint()
+        asked = await until(lambda: runner.questions.list(run_id=run_id))
     return run_id, asked[0]
 
 

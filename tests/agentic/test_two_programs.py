@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import anyio
-import anyio.lowlevel
 
 from hub import AgentRunner, DurableAgent
 from hub.events import Event
+from tests.agentic.patience import until
 
 
 class Baker(DurableAgent):
@@ -75,6 +75,9 @@ async def test_an_event_goes_from_one_program_to_the_other(tmp_path: Path, one_e
             await baker.publish("baked", {"what": "a pan"})
         with anyio.fail_after(20):
             await told.wait()
-            while await listening.runs.list(statuses=["running", "pending"]):
-                await anyio.lowlevel.checkpoint()
+
+            async def all_ended() -> bool:
+                return not await listening.runs.list(statuses=["running", "pending"])
+
+            await until(all_ended)
         assert not await listening.runs.list(statuses=["failed"])
