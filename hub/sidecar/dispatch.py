@@ -123,6 +123,14 @@ class Dispatcher:
             if stream.peer == peer:
                 stream.last_seen = now
 
+    def forgive(self, halt_s: float) -> None:
+        """Leave out of all leases the time in which this process stood still, when it could hear nobody."""
+        now = time.monotonic()
+        for stream in self._streams:
+            stream.last_seen = min(now, stream.last_seen + halt_s)
+        for out in self.out.turns:
+            out.given_at = min(now, out.given_at + halt_s)
+
     def take_back_overdue(self, lease_s: float) -> None:
         """Have turns that were given out too long ago done by another worker, if there is one."""
         now = time.monotonic()

@@ -26,9 +26,13 @@ class Leases:
 
     async def watch(self) -> None:
         """Look for silent workers, overdue turns and answers that could not be stored, every now and then."""
+        interval_s = min(1.0, self._worker_lease_s / 4, self._turn_lease_s / 4)
         while True:
-            await anyio.sleep(min(1.0, self._worker_lease_s / 4, self._turn_lease_s / 4))
+            began = time.monotonic()
+            await anyio.sleep(interval_s)
             now = time.monotonic()
+            if (halt_s := now - began - interval_s) > interval_s:
+                self._dispatcher.forgive(halt_s)
             for stream in self._dispatcher.streams:
                 if (stream.turns or stream.activities) and now - stream.last_seen > self._worker_lease_s:
                     logger.warning(

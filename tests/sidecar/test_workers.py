@@ -4,6 +4,7 @@ What holds for every sidecar is in `test_worker_processes.py`.
 """
 
 import contextlib
+import time
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,24 @@ async def test_a_worker_that_says_hello_keeps_its_step(tmp_path: Path) -> None:
         turn = await slow.take()
     assert [e.taskCompleted.result.value for e in turn.workflowRequest.newEvents if e.HasField("taskCompleted")] == [
         "slow but there"
+    ]
+
+
+async def test_no_worker_is_taken_for_silent_while_the_sidecar_itself_stood_still(tmp_path: Path) -> None:
+    async with opened(tmp_path, worker_lease_s=0.4, turn_lease_s=0.4) as (worker,):
+        await worker.connect()
+        await worker.start("run")
+        turn = await worker.take()
+        time.sleep(1)  # noqa: ASYNC251 - nothing else runs in the loop meanwhile, as if the machine was suspended
+        await anyio.sleep(0.15)
+        await worker.answer(turn, schedule(1))
+        step = await worker.take()
+        time.sleep(1)  # noqa: ASYNC251
+        await anyio.sleep(0.15)
+        await worker.answer_activity(step, "here all along")
+        end = await worker.take()
+    assert [e.taskCompleted.result.value for e in end.workflowRequest.newEvents if e.HasField("taskCompleted")] == [
+        "here all along"
     ]
 
 
