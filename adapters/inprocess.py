@@ -87,7 +87,6 @@ class InProcessProvider(ToolsOnly):
         try:
             async with self._slots, open_tasks() as tasks:
                 body = await exchange.run(partial(self._answer, tasks))
-                await exchange.told()
         finally:
             self._exchanges.discard(exchange)
             self._left.set()
@@ -114,9 +113,11 @@ class InProcessProvider(ToolsOnly):
 
         work = answer_call(self._loaded.tools, exchange.params, envelope, rising(tell), run)
         try:
-            return protocol.to_modern(await self._side.run(work))
+            body = protocol.to_modern(await self._side.run(work))
         except RpcError as error:
             raise RemoteError(error.rpc_code, str(error), error.data) from error
+        await exchange.told()
+        return body
 
     async def _ready(self) -> None:
         with anyio.move_on_after(self._settings.start_timeout_s):

@@ -89,6 +89,21 @@ async def test_a_graph_gets_its_context_and_tells_its_own_progress(surroundings:
     assert refused["_meta"]["hub/code"] == "invalid_input"
 
 
+class Slow(Person):
+    """A client to which each report takes a while."""
+
+    async def progress(self, params: Json) -> None:
+        await anyio.sleep(0.05)
+        await super().progress(params)
+
+
+async def test_a_slow_caller_gets_all_progress_before_the_answer(surroundings: Surroundings) -> None:
+    caller = Slow(era="modern", live=False)
+    async with opened(surroundings, "graphs.py:research") as provider:
+        await answer_to(provider, {"topic": "sun", "depth": 2}, caller, context={"user": "ann"})
+        assert [report["message"] for report in caller.reports] == ["node gather", "note 1", "note 2", "node write_up"]
+
+
 async def test_a_thread_goes_on_for_its_owner_alone(surroundings: Surroundings) -> None:
     ann = modern(identity="ann")
     say: Json = {"messages": [{"role": "user", "content": "add"}]}
