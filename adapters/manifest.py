@@ -69,7 +69,7 @@ def _fingerprint(command: HostCommand) -> str:
     digest = hashlib.sha256(json.dumps([command.argv(), sorted(command.env)]).encode())
     packages = command.python.parent.parent
     for path in (
-        HOST_PROGRAM.parent / "interop_hub_host",
+        *sorted((HOST_PROGRAM.parent / "interop_hub_host").rglob("*.py")),  # its folder changes with the first bytecode
         packages / "pyvenv.cfg",
         *packages.glob("lib/*/site-packages"),
     ):

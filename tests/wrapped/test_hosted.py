@@ -1,6 +1,7 @@
 """Functions behind the host program, as the hub holds them: listed, called, asked, stopped, fenced."""
 
 import os
+import shutil
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -11,7 +12,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from adapters import hosted
+from adapters import hosted, manifest
 from adapters.hosted import HostProvider, open_host_provider
 from adapters.settings import FunctionSettings
 from hub.catalog.provider import Answer, Change, Json, Outcome, Provider, Questions
@@ -93,6 +94,21 @@ async def test_tools_are_listed_without_a_running_process_and_a_call_starts_one(
         assert (provider.state.phase, provider.processes) == ("ready", 0)
         assert await result_of(provider, "double", number=21) == {"result": 42}
         assert provider.processes == 1
+
+
+async def test_the_fingerprint_is_of_the_host_s_sources_and_not_of_its_bytecode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "host" / "interop_hub_host"
+    shutil.copytree(manifest.HOST_PROGRAM.parent / package.name, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(manifest, "HOST_PROGRAM", package.parent / "__main__.py")
+    python, project = Path(sys.executable), tmp_path / "project"
+    command = manifest.HostCommand(python=python, project=project, targets=(), env={}, storage=tmp_path)
+    before = await manifest.fingerprint_of(command)
+    (package / "__pycache__").mkdir()
+    assert await manifest.fingerprint_of(command) == before
+    (package / "runs.py").write_text("")
+    assert await manifest.fingerprint_of(command) != before
 
 
 async def test_the_manifest_is_kept_until_the_project_changes(
