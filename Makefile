@@ -8,6 +8,7 @@ UV_VERSION := 0.13.9
 UV := $(shell command -v uv 2>/dev/null || echo $(CURDIR)/.uv/bin/uv)
 PYTHON ?= python3
 BIN := .venv/bin
+VERSION = $(shell $(BIN)/python -c "import sys; print('%d.%d' % sys.version_info[:2])")
 
 .PHONY: help setup demo dapr test test-all check format bench schema clean
 
@@ -26,8 +27,8 @@ $(BIN)/.synced: pyproject.toml uv.lock | $(UV)
 
 .PHONY: frameworks
 frameworks: setup
-	$(UV) sync --frozen --quiet --project envs/crewai
-	$(UV) sync --frozen --quiet --project envs/langgraph
+	$(UV) sync --frozen --quiet --python $(VERSION) --project envs/crewai
+	$(UV) sync --frozen --quiet --python $(VERSION) --project envs/langgraph
 
 demo: frameworks ## Start the quickstart, take a tour and serve (ONCE=1: end after the tour)
 	$(BIN)/python -m examples.petstore.tour
@@ -48,7 +49,7 @@ BESIDE := host wrapped
 RECAP := .cache/failed.txt
 PYTEST := UV=$(UV) TESTS_RECAP=$(RECAP) $(BIN)/pytest
 
-test: setup ## Run all tests in their short form
+test: frameworks ## Run all tests in their short form
 	$(call run_tests,)
 
 test-all: frameworks ## Run the full numbers and write docs/measured.md

@@ -12,6 +12,13 @@ from tests.host.model_server import ModelServer, open_model_server
 from tests.wrapped.environments import synced
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests that import a framework, some of them several times, the time that this takes on a busy machine."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(400))
+
+
 @pytest.fixture
 async def links() -> AsyncGenerator[Links]:
     async with open_links(base_env=dict(os.environ), seal_key=b"k" * 32, version="0") as links:
