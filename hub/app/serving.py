@@ -99,6 +99,7 @@ class Serving:
             on_ready(url)
             own = frozenset({url})
             async with open_agents(self._places, self._hub.catalog, self._hub.links, own) as agents:
+                self._hub.catalog.expect()  # whoever calls until they are here waits, also when another hub's leave now
                 await self._apply(self._loaded, agents)
                 async for found in watch_config(self._loaded):
                     await self._apply_change(found, agents)
