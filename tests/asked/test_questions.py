@@ -24,7 +24,7 @@ from hub.workflows import (
     open_connection,
     open_worker,
 )
-from hub.workflows.question import MOST_CARRIED_BYTES, answered_event
+from hub.workflows.question import MOST_CARRIED_BYTES, PUT_STEP, answered_event
 from hub.workflows.state import Save, StateStore
 from tests.asked import asking_flows
 from tests.asked.asking_flows import NAME_SCHEMA, acted_on, build_functions
@@ -143,10 +143,10 @@ async def test_many_questions_wait_at_once(questions: Questions, runs: Runs, run
 
 async def test_a_question_without_an_answer_in_time_is_closed(questions: Questions, runs: Runs, run_id: str) -> None:
     await runs.start(asking_flows.asks_for_a_while, {"timeout_s": 0.3}, run_id=run_id)
-    asked = (await until_asked(runs, questions, run_id))[0]
     assert await runs.result(run_id, timeout_s=10) == "no answer to 'Quick?' within 0.3 s"
+    [put] = [each for each in await runs.history(run_id) if (each.kind, each.name) == ("taskScheduled", PUT_STEP)]
     with pytest.raises(StaleAnswerError, match="is closed: the answer comes too late"):
-        await questions.answer(asked.id, {"action": "accept", "content": {}})
+        await questions.answer(put.value["question"]["id"], {"action": "accept", "content": {}})
 
 
 async def test_a_question_that_loses_a_race_is_closed(questions: Questions, runs: Runs, run_id: str) -> None:

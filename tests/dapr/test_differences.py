@@ -16,7 +16,7 @@ from dapr.conf import settings
 
 from tests.sidecar.daprd import running_daprd
 from tests.sidecar.processes import DaprApi, running_sidecar
-from tests.sidecar.scenario import NO_WORKER, new_id, open_scenario, wait_until
+from tests.sidecar.scenario import NO_WORKER, new_id, open_scenario, wait_for_workers, wait_until
 from tests.sidecar.workflows import running_runtime
 from tests.tooling.dapr import find_programs
 
@@ -200,6 +200,7 @@ def test_a_run_is_ended_without_a_worker_on_the_embedded_sidecar_only(embedded: 
                 scenario.client.terminate_workflow(run_id)
                 assert scenario.status(run_id).name == "TERMINATED"
             else:
+                wait_for_workers(api, 0)
                 with pytest.raises(grpc.RpcError, match=NO_WORKER):
                     scenario.client.terminate_workflow(run_id)
                 assert scenario.status(run_id).name == "RUNNING"

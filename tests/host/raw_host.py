@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -141,6 +142,15 @@ class RawHost:
     def cancel(self, pending: Pending) -> None:
         params = {"requestId": pending.request_id}
         self.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
+
+    def has_logged(self, text: str) -> bool:
+        """Whether this comes on its stderr, which is read beside its answers."""
+        ends_at = time.monotonic() + 10
+        while not any(text in line for line in self.errors):
+            if time.monotonic() > ends_at:
+                return False
+            time.sleep(0.02)
+        return True
 
     def kill(self) -> None:
         """End the process as a crash would."""

@@ -209,7 +209,7 @@ def test_a_legacy_call_that_is_cancelled_while_it_asks_leaves_nothing_behind(
 
     def wait(_: Json) -> Json:
         asked.set()
-        return {"action": "cancel"} if held.wait(1) else {"action": "decline"}
+        return {"action": "cancel"} if held.wait(60) else {"action": "decline"}
 
     host = legacy_hosts[case.environment]
     host.answer_question = wait

@@ -137,7 +137,7 @@ def test_a_guardrail_that_nothing_passes_has_its_code(host: RawHost) -> None:
 def test_prints_programs_and_prompts_of_a_tool_stay_off_the_wire(host: RawHost) -> None:
     assert host.call("noisy", {"topic": "loud"})["structuredContent"]["result"] == "noisy about loud"
     assert host.strange == []
-    assert any("noise of a child" in line for line in host.errors)
+    assert host.has_logged("noise of a child")
 
 
 def test_an_object_and_a_declaration_are_crews_too(commands: dict[str, HostCommand], tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ async def observe_list_change(client: MatrixClient, server: str) -> Json:
     before = await client.tools()
     async with client.watch_tools() as watch:
         grown = await _until_told(watch, lambda: client.call(f"{server}__grow", {}))
-    name = f"{server}__{grown['text']}"
+    name = f"{server}__{grown[0]['text']}"  # whichever change was told, the first is listed then
     return {"new": name not in before, "listed": name in await client.tools()}
 
 
@@ -117,20 +117,21 @@ async def observe_subscription(client: MatrixClient, server: str) -> Json:
     uri = f"matrix://{server}/note"
     async with client.watch_resource(uri) as watch:
         touched = await _until_told(watch, lambda: client.call(f"{server}__touch", {}))
-    return {"listed": uri in await client.resource_uris(), "fresh": await client.read(uri) == touched["text"]}
+    return {"listed": uri in await client.resource_uris(), "fresh": await client.read(uri) == touched[-1]["text"]}
 
 
-async def _until_told(watch: Watch, cause: Callable[[], Awaitable[Json]]) -> Json:
-    """Cause a change until it is told.
+async def _until_told(watch: Watch, cause: Callable[[], Awaitable[Json]]) -> list[Json]:
+    """Cause a change until it is told; what was answered each time.
 
     A client of the handshake era opens the stream for what it did not ask for by itself, some time after the
     handshake: what happens before that is not told to it.
     """
+    answers: list[Json] = []
     while True:
-        answer = await cause()
+        answers.append(await cause())
         with anyio.move_on_after(AGAIN_AFTER_S):
             await watch.wait()
-            return answer
+            return answers
 
 
 FEATURES: dict[str, Callable[[MatrixClient, str], Awaitable[Json]]] = {

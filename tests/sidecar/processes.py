@@ -38,7 +38,7 @@ class DaprApi:
 
     def is_healthy(self) -> bool:
         url = f"http://{self.host}:{self.http_port}/v1.0/healthz/outbound"
-        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2) as answer:
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=20) as answer:
             return 200 <= answer.status < 300
         return False
 

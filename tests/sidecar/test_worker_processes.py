@@ -61,6 +61,7 @@ def test_an_event_while_there_is_no_worker_waits_for_one_or_is_refused(
         if sidecar.api.is_embedded:
             scenario.client.raise_workflow_event(run_id, "go", data=100)
         else:  # Dapr has nobody to keep it: a run lives where its workers are
+            wait_for_workers(sidecar.api, 0)
             with pytest.raises(grpc.RpcError, match=NO_WORKER):
                 scenario.client.raise_workflow_event(run_id, "go", data=100)
         with running_worker_process(sidecar.api, ledger):
@@ -80,7 +81,7 @@ def test_the_steps_of_a_killed_worker_go_to_another(own_sidecar: OpenSidecar, tm
         running_worker_process(sidecar.api, ledger) as second,
     ):
         wait_for_workers(sidecar.api, 2)
-        run_id = scenario.start("slow_steps")
+        run_id = scenario.start("slow_once_steps")
         wait_until(lambda: steps_of(ledger, run_id)["1"], "the second step has begun")
         at_work = ledger_of(ledger)[-1][2]
         (first if str(first.pid) == at_work else second).kill()
@@ -97,7 +98,7 @@ def test_a_frozen_worker_process_loses_its_step(own_sidecar: OpenSidecar, tmp_pa
         open_scenario(sidecar.api.host, sidecar.api.grpc_port) as scenario,
         running_worker_process(sidecar.api, ledger) as frozen,
     ):
-        run_id = scenario.start("slow_steps")
+        run_id = scenario.start("slow_once_steps")
         wait_until(lambda: steps_of(ledger, run_id)["1"], "the second step has begun")
         frozen.send_signal(signal.SIGSTOP)
         with running_worker_process(sidecar.api, ledger):

@@ -28,6 +28,19 @@ def run_worker(host: str, port: str, ledger_path: str) -> None:
         time.sleep(0.3)
         return number
 
+    def slow_once(ctx: Any, number: int) -> int:
+        """The second is still at work when its process is ended; whoever has it next is quick."""
+        is_first = number == 1
+        if number == 1:
+            try:
+                os.close(os.open(f"{ledger_path}.{ctx.workflow_id}", os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                is_first = False
+        record(ctx, number)
+        if is_first:
+            threading.Event().wait(600)
+        return number
+
     def hang(ctx: Any, _number: int) -> None:
         os.write(ledger, f"{ctx.workflow_id} hang {os.getpid()}\n".encode())
         threading.Event().wait(60)
@@ -59,14 +72,20 @@ def run_worker(host: str, port: str, ledger_path: str) -> None:
             total += yield ctx.call_activity("slow", input=number)
         return total
 
+    def slow_once_steps(ctx: Any, _input: None) -> Generator[Any, Any, int]:
+        total = 0
+        for number in range(STEPS):
+            total += yield ctx.call_activity("slow_once", input=number)
+        return total
+
     def hanging(ctx: Any, _input: None) -> Generator[Any, Any, str]:
         yield ctx.call_activity("hang", input=0)
         return "done"
 
     runtime: Any = wf.WorkflowRuntime(host=host, port=port)
-    for activity in (record, slow, hang):
+    for activity in (record, slow, slow_once, hang):
         runtime.register_activity(activity, name=activity.__name__)
-    for workflow in (mixed, childless, child, slow_steps, hanging):
+    for workflow in (mixed, childless, child, slow_steps, slow_once_steps, hanging):
         runtime.register_workflow(workflow, name=workflow.__name__)
     runtime.start()
     sys.stdout.write("ready\n")

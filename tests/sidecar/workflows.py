@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import threading
+import time
 import warnings
 from collections import Counter
 from collections.abc import Generator, Mapping
@@ -387,6 +388,7 @@ def running_runtime(
 
 @contextmanager
 def _started(runtime: Any) -> Generator[None]:
+    before = set(threading.enumerate())
     runtime.start()
     try:
         yield
@@ -395,4 +397,12 @@ def _started(runtime: Any) -> Generator[None]:
         del runtime
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)  # the SDK never closes its worker's event loop
-            gc.collect()
+            ends_at = time.monotonic() + 5
+            while True:  # a thread of that loop's executor may be at its last call, and holds the loop until then
+                gc.collect()
+                left = [
+                    each for each in threading.enumerate() if each not in before and each.name.startswith("asyncio_")
+                ]
+                if not left or time.monotonic() > ends_at:
+                    break
+                left.pop().join(0.1)

@@ -137,12 +137,13 @@ async def test_bytes_that_are_no_message_are_refused() -> None:
 
 async def test_a_deadline_ends_the_call_and_its_method() -> None:
     async with opened() as (methods, port), channel(port) as client:
+        assert await call(client, "Echo", "connected") == "connected"
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await call(client, "Wait", "", timeout=0.2)
+            await call(client, "Wait", "", timeout=1)
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         with anyio.fail_after(5):
             await methods.ended.wait()
-    assert methods.seen == []
+    assert methods.seen == ["connected"]
 
 
 async def test_a_client_that_gives_up_ends_a_long_poll() -> None:

@@ -97,7 +97,7 @@ async def test_a_run_answers_under_the_entry_s_name_and_is_not_repeated_after_a_
 
         async with anyio.create_task_group() as calls:
             calls.start_soon(call)
-            await anyio.to_thread.run_sync(gate.arrived.wait, 60)
+            assert await anyio.to_thread.run_sync(gate.arrived.wait, 60)
             assert kill_hosts() == 1
             gate.opened.set()
         (outcome,) = outcomes
